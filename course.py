@@ -27,7 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 START = "00_start_here.ipynb"
-NEEDED_GB = 3  # free space that an installation asks for: .venv itself takes about 2.6 GB
+NEEDED_GB = 4  # free space asked for before an installation; .venv takes about 3 GB in the end
 CELL_SECONDS = 600  # a notebook cell that takes longer has hung
 
 # Starts JupyterLab with a token of our own, which no configuration file can switch off. The token is made in there,
@@ -179,12 +179,13 @@ def stamp_path(root):
     return root / ".venv" / "course.json"
 
 
-def read_stamp(root):
-    """The fingerprints of what .venv holds; {} if it was not finished."""
+def read_json(path):
+    """The object in a JSON file of ours; {} if there is none, or it is damaged."""
     try:
-        return json.loads(stamp_path(root).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def write_atomically(path, text):
@@ -211,7 +212,7 @@ def prepare(root, tests=False):
     """Make .venv, or bring it up to date, as far as needed: when nothing has changed, pip is not called."""
     with locked(root / ".venv.lock") as lock:
         wanted = fingerprints(root)
-        stamp = read_stamp(root)
+        stamp = read_json(stamp_path(root))  # empty if .venv was not finished
         if not healthy(root, stamp):
             make_venv(root)
             stamp = {"python": wanted["python"]}
@@ -252,7 +253,7 @@ def make_venv(root):
     free_gb = shutil.disk_usage(str(root)).free / 1e9
     if free_gb < NEEDED_GB:
         raise Problem(f"The installation needs {NEEDED_GB} GB, only {free_gb:.1f} GB are free on the disk of {root}.")
-    say("Installing the course's packages into .venv: this takes 2–5 minutes and about 2.6 GB, once …")
+    say("Installing the course's packages into .venv: this takes 2–5 minutes and about 3 GB, once …")
     # The Python behind an environment makes the new one: this file may be run by the .venv that was just deleted.
     python = getattr(sys, "_base_executable", None) or sys.executable
     result = subprocess.run([python, "-m", "venv", str(venv)], capture_output=True, text=True, errors="replace")
@@ -301,7 +302,7 @@ def install(root, part, lock):
 def explain(output):
     """The Problem behind pip's output."""
     if "No space left on device" in output or "not enough space on the disk" in output:
-        return Problem("The disk is full: free some space (the installation needs about 3 GB), then try again.")
+        return Problem(f"The disk is full: free some space (the installation needs {NEEDED_GB} GB), then try again.")
     signs = ["NewConnectionError", "NameResolutionError", "Failed to establish a new connection", "Read timed out"]
     signs += ["ConnectTimeoutError", "ProxyError", "Connection aborted", "Connection broken"]
     if any(sign in output for sign in signs):
@@ -334,12 +335,12 @@ def hand_out(root, today=None):
     work.mkdir(parents=True, exist_ok=True)
     with locked(work / ".handed_out.lock"):
         record_path = work / ".handed_out.json"
-        try:
-            record = json.loads(record_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            record = {}
+        record = read_json(record_path)
         for original in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-            version = fingerprint_of_cells(original)
+            try:
+                version = fingerprint_of_cells(original)
+            except (ValueError, KeyError, TypeError):
+                raise Problem(f"{original} is damaged: bring it back with 'git checkout' and try again.") from None
             known = record.setdefault(original.name, [])
             copy = work / original.name
             if copy.exists() and version not in known and not same_cells(copy, version):
@@ -384,7 +385,12 @@ def run_child(command, **options):
 
 def lab_command(root, author=False, passed_on=()):
     """The command that opens JupyterLab. What is said here beats the user's own configuration files."""
-    command = [str(venv_python(root)), "-c", LAUNCH_LAB, "--ServerApp.ip=127.0.0.1"]
+    names = [argument.split("=")[0] for argument in passed_on]
+    if any(name.endswith(".token") for name in names):
+        raise Problem("JupyterLab makes a new token at every start, and shows it: leave the token out.")
+    command = [str(venv_python(root)), "-c", LAUNCH_LAB]
+    if not {"--ip", "--ServerApp.ip"} & set(names):  # only what is said on purpose opens it to other machines
+        command.append("--ServerApp.ip=127.0.0.1")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--ServerApp.allow_root=True")  # as in most containers
     if author:
