@@ -198,14 +198,14 @@ def healthy(root, stamp):
     """Whether .venv was finished, with this version of Python, and its Python still starts."""
     if stamp.get("python") != fingerprints(root)["python"]:
         return False
-    question = "import sys; print('{}.{}'.format(*sys.version_info[:2]))"
+    question = "import sys; print(sys.prefix != sys.base_prefix, '{}.{}'.format(*sys.version_info[:2]))"
     try:
         result = subprocess.run(
             [str(venv_python(root)), "-c", question], env=child_environment(root), capture_output=True, text=True
         )
     except OSError:
         return False
-    return result.stdout.strip() == stamp["python"].split()[0]
+    return result.stdout.split() == ["True", stamp["python"].split()[0]]
 
 
 def prepare(root, tests=False):

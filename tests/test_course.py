@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -301,6 +302,12 @@ def test_a_removed_python_is_noticed(root, pip):
     assert course.venv_python(root).exists()
 
 
+def test_a_python_that_forgot_its_environment_is_noticed(root, pip):
+    make(root)
+    (root / ".venv" / "pyvenv.cfg").unlink()
+    assert make(root)
+
+
 def test_another_python_is_noticed(root, pip):
     make(root)
     stamp = course.read_json(course.stamp_path(root))
@@ -391,7 +398,7 @@ def test_a_failing_pip_is_explained(root, monkeypatch, line, sentence):
 def python_with_course(code):
     """Start a Python that has loaded course.py."""
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import course; from pathlib import Path; {code}"
-    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8")
     return subprocess.Popen([sys.executable, "-Bc", code], env={**os.environ, "PYTHONUTF8": "1"}, **pipes)
 
 
@@ -587,10 +594,12 @@ def test_jupyterlab_keeps_its_token_and_stays_on_this_machine(root, tmp_path):
         assert re.search(address, seen), f"JupyterLab did not show its address:\n{seen}"
         url, port, token = re.search(address, seen).groups()
 
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
         def status(query):
             for _ in range(100):  # the address is shown a moment before the server listens
                 try:
-                    return urllib.request.urlopen(f"{url}/api/contents/00_start_here.ipynb{query}", timeout=30).status
+                    return opener.open(f"{url}/api/contents/00_start_here.ipynb{query}", timeout=30).status
                 except urllib.error.HTTPError as error:
                     return error.code
                 except urllib.error.URLError:
@@ -646,6 +655,17 @@ def test_a_machine_that_cannot_take_the_network_away_says_so(monkeypatch, capsys
     monkeypatch.setattr(course.shutil, "which", lambda name: None)
     assert course.without_network() == []
     assert "they run with it" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process cannot send itself Ctrl-C there without its whole console")
+def test_ctrl_c_waits_for_the_child_and_then_stops(tmp_path):
+    child = "import signal, time; signal.signal(signal.SIGINT, lambda *_: None); print('in', flush=True); time.sleep(1)"
+    code = f"course.run_child([sys.executable, '-c', {child + '; print(1)'!r}]); print(2)"
+    with python_with_course(code) as process:
+        assert process.stdout.readline() == "in\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate()[0] == "1\n"  # the child came to its end, what should follow did not
+        assert process.returncode != 0
 
 
 def test_arguments_reach_the_right_command():
