@@ -355,6 +355,7 @@ def fake_pip(monkeypatch, lines, returncode):
 
     def popen(command, **options):
         commands.append(command)
+        assert os.name == "nt" or options["pass_fds"], "the lock would end with course.py, while pip is still at work"
         text = "\n".join(lines)
         return really_open([sys.executable, "-c", f"import sys; print({text!r}); sys.exit({returncode})"], **options)
 
@@ -646,9 +647,12 @@ def test_the_network_is_taken_away_where_that_is_possible(capsys):
     prefix = course.without_network()
     if not prefix:
         pytest.skip(capsys.readouterr().out.strip())
-    code = "import socket; print(socket.if_nameindex()); socket.create_server(('127.0.0.1', 0)).close()"
+    code = (
+        "import socket; print(socket.if_nameindex()); server = socket.create_server(('127.0.0.1', 0)); "
+        "socket.create_connection(server.getsockname(), 5)"
+    )
     result = subprocess.run(prefix + [sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout.strip() == "[(1, 'lo')]", result.stderr
+    assert (result.stdout.strip(), result.returncode) == ("[(1, 'lo')]", 0), result.stderr
 
 
 def test_a_machine_that_cannot_take_the_network_away_says_so(monkeypatch, capsys):
