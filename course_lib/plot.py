@@ -125,7 +125,9 @@ def numbers(ax, matrix, title="", *, format="g", limit=None, highlight=(), colou
     for edge in range(columns + 1):
         ax.axvline(edge - 0.5, color="0.75", lw=0.6)
     for row, column, height, width in highlight:
-        frame = Rectangle((column - 0.5, row - 0.5), width, height, fill=False, lw=2.4, ec=COLOURS[colour], clip_on=False)
+        frame = Rectangle(
+            (column - 0.5, row - 0.5), width, height, fill=False, lw=2.4, ec=COLOURS[colour], clip_on=False
+        )
         ax.add_patch(frame)
     ax.set(xticks=[], yticks=[], title=title)
     ax.spines[:].set_visible(False)

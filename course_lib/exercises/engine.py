@@ -105,10 +105,13 @@ class Coding(_Exercise):
                 verdict = self._judge(answer)
         except _TooLong:
             verdict = Verdict(
-                NOT_YET, f"Your code was still running after {TIME_LIMIT_SECONDS} seconds. Is there a loop without an end?"
+                NOT_YET,
+                f"Your code was still running after {TIME_LIMIT_SECONDS} seconds. Is there a loop without an end?",
             )
         except _TooMuchOutput:
-            verdict = Verdict(NOT_YET, "Your code prints without end. Is there a `print` inside a loop that never stops?")
+            verdict = Verdict(
+                NOT_YET, "Your code prints without end. Is there a `print` inside a loop that never stops?"
+            )
         if printed.getvalue():
             print(f"(Your code printed: {textwrap.shorten(printed.getvalue(), 500)})")
         return verdict
@@ -280,7 +283,9 @@ def _difference(result, expected):
         return None if _same(result, expected) else f"your result {_shown(result)} is not right."
     numbers = _as_numbers(result)
     if numbers is None:
-        return f"the result must be {'a number' if right.ndim == 0 else 'an array of numbers'}; yours is {_shown(result)}."
+        return (
+            f"the result must be {'a number' if right.ndim == 0 else 'an array of numbers'}; yours is {_shown(result)}."
+        )
     if numbers.shape != right.shape:
         return f"your result has the wrong shape: {numbers.shape}."
     if isinstance(expected, int) and not isinstance(result, int | np.integer):
