@@ -103,7 +103,13 @@ def _finish_image(ax, drawn, title, colour_bar):
         ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
 
 
-def numbers(ax, matrix, title="", *, format="g", limit=None, highlight=(), colour="vermilion"):
+def frame(row, column, height, width, colour="vermilion"):
+    """A frame around `height` × `width` pixels from (row, column) on, to be added with `ax.add_patch`."""
+    corner = (column - 0.5, row - 0.5)
+    return Rectangle(corner, width, height, fill=False, lw=2.2, ec=COLOURS[colour], clip_on=False)
+
+
+def numbers(ax, matrix, title="", *, format="g", limit=None, highlight=()):
     """Draw a small (h, w) matrix as a table of numbers, shaded by sign and size.
 
     matrix: up to some 12×12 numbers; NaN leaves a cell empty.
@@ -124,10 +130,7 @@ def numbers(ax, matrix, title="", *, format="g", limit=None, highlight=(), colou
         ax.axhline(edge - 0.5, color="0.75", lw=0.6)
     for edge in range(columns + 1):
         ax.axvline(edge - 0.5, color="0.75", lw=0.6)
-    for row, column, height, width in highlight:
-        frame = Rectangle(
-            (column - 0.5, row - 0.5), width, height, fill=False, lw=2.4, ec=COLOURS[colour], clip_on=False
-        )
-        ax.add_patch(frame)
+    for rectangle in highlight:
+        ax.add_patch(frame(*rectangle))
     ax.set(xticks=[], yticks=[], title=title)
     ax.spines[:].set_visible(False)

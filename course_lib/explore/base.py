@@ -33,6 +33,11 @@ def switch(label, value=False):
     return widgets.Checkbox(description=label, value=value, indent=False, layout={"width": "340px"})
 
 
+def rows(*items):
+    """Widgets side by side, wrapped into rows where the page is narrow."""
+    return widgets.HBox(items, layout={"flex_flow": "row wrap"})
+
+
 class Explorer:
     """Controls and one picture that follows them.
 
@@ -41,7 +46,7 @@ class Explorer:
     controls: dict from the names of `draw`'s arguments to widgets with a `value`.
     alt, caption: alternative text and caption of the picture, as for `plot.show`.
     size: the figure's width and height in inches.
-    layout: function from `controls` to the widget that arranges them; by default they stand in rows of two.
+    layout: function from the explorer to the widget that arranges its controls; by default they stand in rows.
 
     One figure is reused, drawn with Agg and pushed as PNG bytes into one `widgets.Image`, which is several
     times faster than `interactive_output` and prints nothing into the notebook.
@@ -49,7 +54,7 @@ class Explorer:
 
     def __init__(self, draw, controls, *, alt, caption, size=(9, 4), layout=None):
         self.draw, self.controls, self.alt, self.caption = draw, controls, alt, caption
-        self._layout = layout or (lambda items: widgets.HBox(list(items.values()), layout={"flex_flow": "row wrap"}))
+        self._layout = layout or (lambda explorer: rows(*explorer.controls.values()))
         self._figure = Figure(figsize=size, dpi=100, layout="constrained")
         FigureCanvasAgg(self._figure)
         self._paused = False
@@ -91,7 +96,7 @@ class Explorer:
         self._update()
         for control in self.controls.values():
             control.observe(self._update, names="value")
-        box = widgets.VBox([widgets.HTML(_HIDE_STILL), self._layout(self.controls), self._message, self._picture])
+        box = widgets.VBox([widgets.HTML(_HIDE_STILL), self._layout(self), self._message, self._picture])
         box.add_class("course-explorer")
         display(box)
         plot.show_png(self.render(), self.alt, self.caption)
