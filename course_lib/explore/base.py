@@ -1,9 +1,13 @@
 """The base of all explorers: controls, and one picture that follows them."""
 
+import io
+
 import ipywidgets as widgets
+import numpy as np
 from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from .. import plot
 
@@ -56,7 +60,7 @@ class Explorer:
         self.draw, self.controls, self.alt, self.caption = draw, controls, alt, caption
         self._layout = layout or (lambda explorer: rows(*explorer.controls.values()))
         self._figure = Figure(figsize=size, dpi=100, layout="constrained")
-        FigureCanvasAgg(self._figure)
+        self._canvas = FigureCanvasAgg(self._figure)
         self._paused = False
         self._picture = widgets.Image(format="png", tooltip=alt)
         self._message = widgets.HTML()
@@ -73,7 +77,10 @@ class Explorer:
         """
         self._figure.clear()
         self.draw(self._figure, **{**self.values, **changes})
-        return plot.png(self._figure)
+        self._canvas.draw()  # once; savefig would draw everything twice
+        buffer = io.BytesIO()
+        Image.fromarray(np.asarray(self._canvas.buffer_rgba())[..., :3]).save(buffer, "png", compress_level=3)
+        return buffer.getvalue()
 
     def extremes(self):
         """All dicts of changes that put one control at an end of its range or at one of its options."""

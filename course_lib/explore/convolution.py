@@ -19,6 +19,9 @@ KERNELS = {
 # Our names for the paddings, and what numpy.pad calls them.
 PADDINGS = {"zero": "constant", "reflect": "reflect", "symmetric": "symmetric", "replicate": "edge", "wrap": "wrap"}
 
+# How layers of the receptive-field explorer follow each other.
+PLAIN, STRIDES, DILATIONS = "stride 1, dilation 1", "stride 2 in every layer", "dilation 1, 2, 4, …"
+
 _CELLS = [f"w{row}{column}" for row in range(3) for column in range(3)]
 _IMAGES = {
     "edge, 5×5": lambda: np.tile([1.0, 1, 1, 9, 9], (5, 1)),
@@ -100,10 +103,10 @@ def _draw_sliding_window(figure, image, padding, stride, dilation, place, flip, 
     else:
         plot.image(before, pixels, f"image{border}: {size}")
         before.add_patch(plot.frame(top, left, reach, reach))
-    plot.numbers(middle, window * weights, f"pixel × weight\nsum = {output[row, column]:.4g}", format=".3g")
+    plot.numbers(middle, window * weights + 0.0, f"pixel × weight\nsum = {output[row, column]:.4g}", format=".3g")
     for i, j in np.ndindex(3, 3):
         text = f"{window[i, j]:.3g} × {weights[i, j]:.2g}"
-        middle.text(j, i + 0.33, text, ha="center", va="center", fontsize=7, color="0.35")
+        middle.text(j, i + 0.33, text, ha="center", va="center", fontsize=7, color="0.35", in_layout=False)
     title = f"output: {' × '.join(map(str, output.shape))}, place ({row}, {column})"
     if small:
         so_far = np.where(
@@ -143,8 +146,8 @@ def receptive_field() -> Explorer:
 
 
 def _draw_receptive_field(figure, layers, kernel, growth):
-    strides = [2 if "stride 2" in growth else 1] * layers
-    dilations = [2**layer if "dilation" in growth else 1 for layer in range(layers)]
+    strides = [2 if growth == STRIDES else 1] * layers
+    dilations = [2**layer if growth == DILATIONS else 1 for layer in range(layers)]
     pyramid, picture = figure.subplots(1, 2, width_ratios=[2.2, 1])
     units = [0]
     spacing = [int(np.prod(strides[:layer])) for layer in range(layers + 1)]  # input pixels between neighbours
