@@ -36,8 +36,8 @@ def output_size(size, kernel, *, stride=1, padding="valid", dilation=1):
     padded = size + before + after
     if reach > padded:
         raise ValueError(
-            f"A kernel or window of size {kernel} with dilation {dilation} spans {reach} pixels, but the image has "
-            f"only {padded} along this axis ({size} and {before} + {after} of padding). Make the kernel or the dilation "
+            f"A kernel or window of size {kernel} with dilation {dilation} spans {reach} pixels, but the image has only"
+            f" {padded} along this axis, {size} and {before} + {after} of padding. Make the kernel or the dilation "
             "smaller, or the padding larger."
         )
     return (padded - reach) // stride + 1
@@ -65,13 +65,12 @@ def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1,
         kernels = kernels[::-1, ::-1]
     weights = kernels.reshape(-1, c_out)  # one row per kernel value, one column per kernel
 
-    # All windows of an image form a table, and then the whole convolution is one matrix product. One image at a
-    # time keeps the table small, since it repeats each pixel up to k_h * k_w times.
+    # With all windows written into a table, one column each, the convolution is one matrix product.
     output = np.empty((len(images), *grid.out, c_out), images.dtype)
-    for n, padded in enumerate(_pad(images, grid, value=0)):
-        output[n] = (_window_table(padded, grid).T @ weights).reshape(output[n].shape)
+    for batch, table in _window_tables(_pad(images, grid, value=0), grid):
+        np.matmul(table.T, weights, out=output[batch].reshape(-1, c_out))  # written in place: a reshaped view
     if bias is not None:
-        output += _check_bias(bias, c_out, images.dtype)
+        output += _check_shape(bias, "bias", (c_out,), "one number for each kernel", images.dtype)
     return output
 
 
@@ -86,7 +85,7 @@ def conv2d_gradient(upstream, images, kernels, *, stride=1, padding="valid", dil
     images, kernels = _check_images_and_kernels(images, kernels)
     grid = _make_grid(images.shape, kernels.shape[:2], stride, padding, dilation)
     c_in, c_out = kernels.shape[2:]
-    upstream = _check_upstream(upstream, (len(images), *grid.out, c_out), images.dtype)
+    upstream = _check_shape(upstream, "upstream", (len(images), *grid.out, c_out), "as the output", images.dtype)
     if flip:
         kernels = kernels[::-1, ::-1]
 
@@ -95,8 +94,8 @@ def conv2d_gradient(upstream, images, kernels, *, stride=1, padding="valid", dil
 
     padded = _pad(images, grid, value=0)
     d_weights = np.zeros((kernels[..., 0].size, c_out), images.dtype)
-    for n in range(len(images)):
-        d_weights += _window_table(padded[n], grid) @ upstream[n].reshape(-1, c_out)
+    for batch, table in _window_tables(padded, grid):
+        d_weights += table @ upstream[batch].reshape(-1, c_out)
     d_kernels = d_weights.reshape(kernels.shape)
 
     d_padded = np.zeros_like(padded)
@@ -139,7 +138,9 @@ def pool2d_gradient(upstream, images, window, *, stride=None, padding="valid", k
     (as TensorFlow does on a CPU).
     """
     images, grid = _check_pooling(images, window, stride, padding, kind)
-    upstream = _check_upstream(upstream, (len(images), *grid.out, images.shape[3]), images.dtype)
+    upstream = _check_shape(
+        upstream, "upstream", (len(images), *grid.out, images.shape[3]), "as the output", images.dtype
+    )
 
     padded = _pad(images, grid, value=-np.inf)
     d_padded = np.zeros_like(padded)
@@ -224,7 +225,7 @@ def softmax_gradient(upstream, logits):
     """
     logits = _as_float(logits, "logits")
     probabilities = softmax(logits)
-    upstream = _check_upstream(upstream, logits.shape, logits.dtype)
+    upstream = _check_shape(upstream, "upstream", logits.shape, "as the output", logits.dtype)
     return probabilities * (upstream - (upstream * probabilities).sum(axis=-1, keepdims=True))
 
 
@@ -291,16 +292,22 @@ def _positions(grid):
             yield slice(i, i + (out_h - 1) * s_h + 1, s_h), slice(j, j + (out_w - 1) * s_w + 1, s_w)
 
 
-def _window_table(padded, grid):
-    """All windows of one padded image (h, w, c) as a table with one column per window, (k_h * k_w * c, out_h * out_w).
+def _window_tables(padded, grid):
+    """All windows as tables of shape (k_h * k_w * c_in, windows); yields (slice of the batch, table of these images).
 
-    Known as im2col (Chellapilla, Puri & Simard 2006, "High performance convolutional neural networks").
+    Known as im2col (Chellapilla, Puri & Simard 2006, "High performance convolutional neural networks for document
+    processing"). A table repeats each pixel up to k_h * k_w times: to bound the memory, it takes as many images as
+    make some 8 million values, and at least one.
     """
-    channels_first = np.ascontiguousarray(np.moveaxis(padded, 2, 0))  # neighbours in memory are copied faster
-    table = np.empty((math.prod(grid.kernel), padded.shape[2], *grid.out), padded.dtype)
-    for part, (rows, columns) in zip(table, _positions(grid), strict=True):
-        part[...] = channels_first[:, rows, columns]
-    return table.reshape(-1, math.prod(grid.out))
+    rows_in_table = math.prod(grid.kernel) * padded.shape[3]
+    step = max(1, 2**23 // (rows_in_table * math.prod(grid.out)))
+    for start in range(0, len(padded), step):
+        batch = slice(start, start + step)
+        channels_first = np.ascontiguousarray(np.moveaxis(padded[batch], 3, 0))  # long runs in memory copy faster
+        table = np.empty((math.prod(grid.kernel), *channels_first.shape[:2], *grid.out), padded.dtype)
+        for part, (rows, columns) in zip(table, _positions(grid), strict=True):
+            part[...] = channels_first[:, :, rows, columns]
+        yield batch, table.reshape(rows_in_table, -1)
 
 
 def _combine_windows(operation, padded, grid):
@@ -388,15 +395,8 @@ def _check_pooling(images, window, stride, padding, kind):
     return images, grid
 
 
-def _check_bias(bias, c_out, dtype):
-    bias = _as_float(bias, "bias")
-    if bias.shape != (c_out,):
-        raise ValueError(f"bias has shape {bias.shape}; {c_out} kernels need one number each, shape ({c_out},).")
-    return bias.astype(dtype, copy=False)
-
-
-def _check_upstream(upstream, shape, dtype):
-    upstream = _as_float(upstream, "upstream")
-    if upstream.shape != shape:
-        raise ValueError(f"upstream has shape {upstream.shape}; it must have the shape of the output, {shape}.")
-    return upstream.astype(dtype, copy=False)
+def _check_shape(array, name, shape, reason, dtype):
+    array = _as_float(array, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}; it must have shape {shape}, {reason}.")
+    return array.astype(dtype, copy=False)
