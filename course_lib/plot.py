@@ -32,6 +32,7 @@ plt.rcParams.update(
     {
         "figure.dpi": 110,
         "figure.constrained_layout.use": True,
+        "figure.constrained_layout.h_pad": 0.08,
         "font.size": 10,
         "axes.titlesize": 10.5,
         "axes.spines.top": False,

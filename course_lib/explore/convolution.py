@@ -1,5 +1,7 @@
 """Explorers of lesson 01, convolution."""
 
+import functools
+
 import ipywidgets as widgets
 import numpy as np
 
@@ -30,6 +32,11 @@ _IMAGES = {
     "MR": lambda: data.sample("mr").image,
 }
 _STEPS = 25  # places of the window that the slider can reach
+
+
+@functools.cache
+def _pixels(image):
+    return _IMAGES[image]()
 
 
 def sliding_window() -> Explorer:
@@ -81,7 +88,7 @@ def _sliding_window_layout(explorer):
 
 
 def _draw_sliding_window(figure, image, padding, stride, dilation, place, flip, **cells):
-    pixels = _IMAGES[image]()
+    pixels = _pixels(image)
     kernel = np.array([cells[name] for name in _CELLS]).reshape(3, 3)
     if padding in PADDINGS:
         pixels = np.pad(pixels, dilation, mode=PADDINGS[padding])
@@ -164,6 +171,7 @@ def _draw_receptive_field(figure, layers, kernel, growth):
     field = units[-1] - units[0] + 1
     names = ["input", *[f"layer {layer}" for layer in range(1, layers + 1)]]
     pyramid.set(yticks=range(layers + 1), yticklabels=names, xlabel="input pixels from the centre")
+    pyramid.xaxis.get_major_locator().set_params(integer=True)
     pyramid.set_title(f"One output of layer {layers} sees {field} pixels in a row")
 
     ct = data.sample("ct")
