@@ -3,7 +3,8 @@
 Shapes: images (n, height, width, channels), kernels (k_height, k_width, channels_in, channels_out).
 Types: float32 stays float32; the result is float64 as soon as images or kernels are. Whole numbers, booleans and
 float16 become float32 first, so that an 8-bit image cannot overflow (whole numbers are exact up to 2**24).
-No function changes its inputs. A wrong input raises a ValueError that names the wrong value.
+NaN and infinity pass through as arithmetic has it. No function changes its inputs. A wrong input raises a ValueError
+that names the wrong value.
 
 Every gradient has the argument `upstream`: the derivative of the loss with respect to the layer's output, in the
 output's shape. It returns the derivative of the loss with respect to the layer's inputs (the chain rule).
@@ -68,7 +69,7 @@ def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1,
     # With all windows written into a table, one column each, the convolution is one matrix product.
     output = np.empty((len(images), *grid.out, c_out), images.dtype)
     for batch, table in _window_tables(_pad(images, grid, value=0), grid):
-        np.matmul(table.T, weights, out=output[batch].reshape(-1, c_out))  # written in place: a reshaped view
+        _matmul(table.T, weights, out=output[batch].reshape(-1, c_out))  # a reshaped view: written in place
     if bias is not None:
         output += _check_shape(bias, "bias", (c_out,), "one number for each kernel", images.dtype)
     return output
@@ -95,12 +96,12 @@ def conv2d_gradient(upstream, images, kernels, *, stride=1, padding="valid", dil
     padded = _pad(images, grid, value=0)
     d_weights = np.zeros((kernels[..., 0].size, c_out), images.dtype)
     for batch, table in _window_tables(padded, grid):
-        d_weights += table @ upstream[batch].reshape(-1, c_out)
+        d_weights += _matmul(table, upstream[batch].reshape(-1, c_out))
     d_kernels = d_weights.reshape(kernels.shape)
 
     d_padded = np.zeros_like(padded)
     for weights, (rows, columns) in zip(kernels.reshape(-1, c_in, c_out), _positions(grid), strict=True):
-        d_padded[:, rows, columns] += upstream @ weights.T
+        d_padded[:, rows, columns] += _matmul(upstream, weights.T)
 
     if flip:
         d_kernels = d_kernels[::-1, ::-1]
@@ -308,6 +309,12 @@ def _window_tables(padded, grid):
         for part, (rows, columns) in zip(table, _positions(grid), strict=True):
             part[...] = channels_first[:, :, rows, columns]
         yield batch, table.reshape(rows_in_table, -1)
+
+
+def _matmul(a, b, out=None):
+    """Matrix product without warnings: Apple's library gives false ones (https://github.com/numpy/numpy/issues/28687)."""
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return np.matmul(a, b, out=out)
 
 
 def _combine_windows(operation, padded, grid):
