@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -149,16 +150,30 @@ def test_conv2d_equals_scipy(flip):
         assert_close(ours[0, :, :, 0], function(image, kernel, mode=mode), mode)
 
 
-def test_conv2d_of_a_batch_that_needs_several_tables(tf):
+@pytest.mark.parametrize("values_in_table", [1, 200, 700, 1100])
+def test_conv2d_in_several_tables(monkeypatch, values_in_table):
+    # One image of the five fills 7 * 6 * 12 = 504 values: one or some rows to a table, one image, or two.
     rng = np.random.default_rng(0)
-    images = rng.standard_normal((5, 198, 198, 8), np.float32)  # three images to a table, then two
-    kernels = rng.standard_normal((3, 3, 8, 2), np.float32)
-    assert_close(ops.conv2d(images, kernels), tf.nn.conv2d(images, kernels, 1, "VALID"), "output")
-    upstream = np.zeros((5, 196, 196, 2), np.float32)
-    upstream[3, 100, 50, 1] = 1  # the gradient is then the one window that this output has seen
-    d_kernels = ops.conv2d_gradient(upstream, images, kernels)[1]
-    assert_close(d_kernels[..., 1], images[3, 100:103, 50:53], "d_kernels")
-    assert not d_kernels[..., 0].any()
+    images, kernels = rng.standard_normal((5, 9, 8, 1)), rng.standard_normal((4, 3, 1, 2))
+    upstream = rng.standard_normal((5, 7, 6, 2))
+    setting = dict(padding=((1, 0), (0, 0)))
+    monkeypatch.setattr(ops, "VALUES_IN_TABLE", 10**9)
+    whole = [ops.conv2d(images, kernels, **setting), *ops.conv2d_gradient(upstream, images, kernels, **setting)]
+    monkeypatch.setattr(ops, "VALUES_IN_TABLE", values_in_table)
+    parts = [ops.conv2d(images, kernels, **setting), *ops.conv2d_gradient(upstream, images, kernels, **setting)]
+    for one, other in zip(parts, whole, strict=True):
+        assert_close(one, other, f"tables of {values_in_table} values")
+
+
+def test_a_large_kernel_takes_little_memory():
+    images, kernels = np.ones((1, 200, 200, 1), np.float32), np.ones((31, 31, 1, 1), np.float32)
+    tracemalloc.start()
+    try:
+        ops.conv2d(images, kernels)
+        megabytes = tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+    assert megabytes < 40, f"{megabytes:.0f} MB; a table of all windows would take 106 MB"
 
 
 def test_example_of_the_article_for_convolution():
