@@ -30,12 +30,15 @@ def test_depth_explorer_has_tensorflows_gradients():
     layers, seed = 4, 2
     _, gradients = explorers._through_depth("tanh", 2.0, layers)
     rng = np.random.default_rng(seed)  # the order in which the explorer draws: weights, inputs, upstream
-    weights = [tf.Variable(w) for w in rng.normal(size=(layers, 64, 64)) * np.sqrt(2 / 64)]
+    weights = rng.normal(size=(layers, 64, 64)) * np.sqrt(2 / 64)
     h = tf.constant(rng.normal(size=(32, 64)))
     upstream = rng.normal(size=(32, 64))
+    sums = []
     with tf.GradientTape() as tape:
+        tape.watch(h)
         for w in weights:
-            h = tf.tanh(h @ w)
+            sums.append(h @ w)
+            h = tf.tanh(sums[-1])
         loss = tf.reduce_sum(upstream * h)
-    norms = [np.linalg.norm(gradient) for gradient in tape.gradient(loss, weights)]
+    norms = [np.linalg.norm(gradient) for gradient in tape.gradient(loss, sums)]
     assert gradients[seed] == pytest.approx(norms, rel=1e-9)

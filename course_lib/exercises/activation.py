@@ -6,7 +6,7 @@ from .engine import Choice, Coding, Mistake
 from .store import progress
 
 __all__ = ["collapse", "dead_unit", "findings", "no_activation", "progress", "relu_gradient", "softmax",
-           "stable_tanh", "stuck", "window"]  # fmt: skip
+           "stable_tanh", "window"]  # fmt: skip
 
 LESSON = "03"
 
@@ -76,8 +76,7 @@ no_activation = Choice(
     replies={
         "a": "Each new layer only multiplies by another matrix. What is a product of eleven matrices?",
         "b": "Training them may behave differently, but the question is what the finished stack can compute.",
-        "c": "A product of matrices is a matrix, so eleven of them are one linear layer; here a narrow layer would even "
-        "take possibilities away.",
+        "c": "A product of matrices is a matrix, so eleven layers are one. The narrow ones even take possibilities away.",
         "d": "A bias shifts the output; the collapsed layer has a bias too. Biases do not bend anything.",
     },
     hints=("Collapse the first two layers into one. How many layers are left? Repeat.",),
@@ -159,8 +158,10 @@ stable_tanh = Coding(
     reference=_stable_tanh,
     also_correct=(
         lambda x: 2 / (1 + np.exp(-2 * x)) - 1,
-        lambda x: (np.exp(np.clip(x, -40, 40)) - np.exp(-np.clip(x, -40, 40)))
-        / (np.exp(np.clip(x, -40, 40)) + np.exp(-np.clip(x, -40, 40))),
+        lambda x: (
+            (np.exp(np.clip(x, -40, 40)) - np.exp(-np.clip(x, -40, 40)))
+            / (np.exp(np.clip(x, -40, 40)) + np.exp(-np.clip(x, -40, 40)))
+        ),
     ),
     inputs=_stable_tanh_inputs,
     mistakes=(
@@ -250,24 +251,6 @@ relu_gradient = Coding(
         "`x > 0` is an array of True and False, and NumPy multiplies with it as with 1 and 0.",
     ),
     why="A ReLU is a gate: it lets the gradient pass where it let the signal pass.",
-)
-
-
-# ---- stuck --------------------------------------------------------------------------------------
-
-stuck = Choice(
-    lesson=LESSON,
-    name="stuck",
-    answer="b",
-    replies={
-        "a": "The first layers would then move, but the last layers see gradients that are larger by many powers of ten, "
-        "and would be thrown about.",
-        "b": "The ReLU's slope is 1 wherever it is active, and He's variance makes up for the half that it sets to zero: "
-        "the gradient arrives at about the size it left.",
-        "c": "The gradient shrinks on its way through the layers, whatever images it was computed from.",
-        "d": "With all weights zero no gradient passes any layer at all, and all units of a layer stay equal for ever.",
-    },
-    hints=("Look at the figure above: which of the four changes moves the network to another curve of it?",),
 )
 
 

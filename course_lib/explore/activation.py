@@ -68,11 +68,17 @@ def _draw_neuron(figure, function, weight, bias, x):
         ax.axhline(0, color="0.6", lw=0.8)
         ax.plot(here, f(z_here), "o", ms=8, color="black")
         ax.set(xlabel=name, xlim=(across[0], across[-1]))
-        ax.margins(y=0.12)
+        low, high = ax.get_ylim()
+        ax.set_ylim(min(low, -0.2), max(high, 1.2))
         ax.locator_params(nbins=5)  # every tick costs a millisecond
-        ax.legend(loc="upper left")
-    left.set_title(f"{function}: z = {z_here:.2f}, f′(z) = {slope(z_here):.3f}")
-    right.set_title(f"neuron: y = {f(z_here):.3f}, dy/dx = {weight * slope(z_here):.3f}")
+    left.legend(loc="upper left")
+    right.legend(loc="upper left" if weight >= 0 else "upper right")
+    left.set_title(f"{function}: z = {z_here:.2f}, f′(z) = {_rounded(slope(z_here))}")
+    right.set_title(f"neuron: y = {_rounded(f(z_here))}, dy/dx = {_rounded(weight * slope(z_here))}")
+
+
+def _rounded(value):
+    return f"{round(float(value), 3) + 0.0:.3f}"  # + 0.0 turns −0 into 0
 
 
 INITIALISATIONS = {
@@ -98,9 +104,10 @@ def depth() -> Explorer:
             "layers": slider("Layers", 2, 50, 30),
         },
         alt="Two panels over the layers, both on a logarithmic axis. Left: how much the outputs of a layer differ between "
-        "inputs. Right: the norm of the gradient of each layer's weights, smaller towards the first layer.",
+        "inputs. Right: the norm of the gradient of each layer's sums z, smaller towards the first layer.",
         caption="A network with random weights: five draws (thin) and their median. Left, forwards: what is left of the "
-        "differences between inputs. Right, backwards: the gradient of each layer's weights.",
+        "differences between inputs, as far as rounding lets us see it. Right, to be read from right to left: the "
+        "gradient on its way back.",
         size=(10, 3.6),
     )
 
@@ -110,25 +117,26 @@ def _draw_depth(figure, function, start, layers):
     forwards, backwards = figure.subplots(1, 2)
     place = np.arange(1, layers + 1)
     for ax, values, colour in [(forwards, spread, "blue"), (backwards, gradient, "vermilion")]:
-        shown = np.where(values > _ROUNDING if ax is forwards else values > 0, values, np.nan)
+        shown = np.where(values > (_ROUNDING if ax is forwards else 0), values, np.nan)
         ax.plot(place, shown.T, color=plot.COLOURS[colour], lw=0.6, alpha=0.5)
         ax.plot(place, np.median(shown, axis=0), color=plot.COLOURS[colour], marker="o", ms=3)
         ax.set(yscale="log", xlabel="layer", xlim=(0.5, layers + 0.5))
         low, high = ax.get_ylim()
-        ax.set_ylim(min(low, 1e-2), max(high, 1e2))  # never so close that noise looks like a trend
+        middle = np.sqrt(low * high)
+        ax.set_ylim(min(low, middle / 100), max(high, middle * 100))  # never so close that noise looks like a trend
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         ax.yaxis.set_major_locator(LogLocator(numticks=6))
         ax.yaxis.set_minor_locator(NullLocator())
     forwards.set(title="forwards: signal", ylabel="spread of the outputs between inputs")
-    backwards.set(title="backwards: gradient", ylabel="gradient norm of the layer's weights")
-    first, last = np.median(gradient[:, 0]), np.median(gradient[:, -1])
-    if last > 0:
-        backwards.set_title(f"backwards: layer 1 gets {first / last:.1e} of layer {layers}'s gradient")
+    ratio = np.median(gradient[:, 0]) / np.median(gradient[:, -1])
+    backwards.set(
+        title=f"backwards: gradient, layer 1 / layer {layers}: {ratio:.1e}", ylabel="gradient norm of the layer's z"
+    )
 
 
 @functools.cache
 def _through_depth(function, gain, layers):
-    """Spread of the outputs between inputs and gradient norm of the weights: two arrays (seeds, layers)."""
+    """Spread of the outputs between inputs and norm of the gradient of z: two arrays (seeds, layers)."""
     f, slope = FUNCTIONS[function]
     spreads, gradients = np.zeros((2, _SEEDS, layers))
     for seed in range(_SEEDS):
@@ -138,15 +146,14 @@ def _through_depth(function, gain, layers):
         passed = []
         for layer, w in enumerate(weights):
             z = h @ w
-            passed.append((h, z))
+            passed.append(z)
             h = f(z)
             spreads[seed, layer] = np.sqrt(h.var(axis=0).mean())
         u = rng.normal(size=h.shape)  # what the loss would ask of the last outputs
         for layer in reversed(range(layers)):
-            h, z = passed[layer]
-            u = u * slope(z)
-            gradients[seed, layer] = np.linalg.norm(h.T @ u)
-            u = u @ weights[layer].T
+            d_z = u * slope(passed[layer])
+            gradients[seed, layer] = np.linalg.norm(d_z)
+            u = d_z @ weights[layer].T
     return spreads, gradients
 
 
