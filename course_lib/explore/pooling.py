@@ -17,8 +17,10 @@ _IMAGES = {
 _STEPS = 16  # places of the window that the slider can reach
 
 LARGEST_SHIFT = 8
-KINDS = ["every n-th pixel", "max", "average", "max, then blur"]
-_STYLES = dict(zip(KINDS, [("grey", ":"), ("vermilion", "-"), ("blue", "-"), ("green", "--")], strict=True))
+KINDS = ["every n-th pixel", "max", "average", "max, then blur", "max, larger window"]
+_STYLES = dict(
+    zip(KINDS, [("grey", ":"), ("vermilion", "-"), ("blue", "-"), ("green", "--"), ("purple", "-.")], strict=True)
+)
 
 
 @functools.cache
@@ -40,50 +42,54 @@ def window() -> Explorer:
         },
         alt="Three panels: an image with a framed window; the window's pixels with the largest one framed; the output "
         "with the place of this window framed.",
-        caption="One step of a pooling. Left: the image; the frame marks the window. Middle: the pixels in it, with the "
-        "largest framed. Right: the output, and where the window's number goes.",
+        caption="One step of a pooling. Left: the image; the frame marks the window. Middle: the pixels in it (padded "
+        "places take no part), for max pooling with the largest framed. Right: the output, and where the window's number goes.",
         size=(10, 3.7),
     )
 
 
 def _draw_window(figure, image, kind, window, stride, padding, place):
     pixels = _pixels(image)
-    padding = padding.split()[0].replace("none", "valid")
-    output = ops.pool2d(pixels[None, :, :, None], window, stride=stride, padding=padding, kind=kind)[0, :, :, 0]
-    row, column = _place(place, output.shape)
-    top, left = (
-        step * stride - _padding_before(size, window, stride, padding)
-        for size, step in zip(pixels.shape, (row, column), strict=True)
-    )
-    inside = np.full((window, window), np.nan)  # padded pixels stay empty: they take no part
-    for i, j in np.ndindex(window, window):
-        if 0 <= top + i < pixels.shape[0] and 0 <= left + j < pixels.shape[1]:
-            inside[i, j] = pixels[top + i, left + j]
-    winner = np.unravel_index(np.nanargmax(inside), inside.shape)
+    output, (row, column), seen = _step(pixels, kind, window, stride, padding, place)
+    inside = pixels[seen]
+    winner = np.unravel_index(np.argmax(inside), inside.shape)
+    framed = (seen[0].start, seen[1].start, *inside.shape)
 
     before, middle, after = figure.subplots(1, 3, width_ratios=[1.2, 1, 1.2])
-    result = f"largest = {output[row, column]:.3g}" if kind == "max" else f"mean = {output[row, column]:.3g}"
+    result = "largest" if kind == "max" else "mean"
     plot.numbers(
-        middle, inside, f"window {window}×{window}\n{result}", format=".3g",
+        middle,
+        inside,
+        f"window {window}×{window}\n{result} = {output[row, column]:.3g}",
+        format=".3g",
         highlight=[(*winner, 1, 1)] if kind == "max" else (),
-    )  # fmt: skip
+    )
     title = f"output: {' × '.join(map(str, output.shape))}, place ({row}, {column})"
     if pixels.size <= 64:
         limit = np.abs(pixels).max()
-        plot.numbers(before, pixels, "image", limit=limit, highlight=[(top, left, window, window)])
+        plot.numbers(before, pixels, "image", limit=limit, highlight=[framed])
         plot.numbers(after, output, title, format=".3g", limit=limit, highlight=[(row, column, 1, 1)])
     else:
         shades = pixels.min(), pixels.max()
         plot.image(before, pixels, f"image: {' × '.join(map(str, pixels.shape))}", window=shades)
-        before.add_patch(plot.frame(top, left, window, window))
+        before.add_patch(plot.frame(*framed))
         plot.image(after, output, title, window=shades)
         after.add_patch(plot.frame(row, column, 1, 1))
 
 
-def _padding_before(size, window, stride, padding):
-    """Padded pixels in front of the first one; TensorFlow's rule for "same"."""
-    windows = -(-size // stride)
-    return 0 if padding == "valid" else max((windows - 1) * stride + window - size, 0) // 2
+def _step(pixels, kind, window, stride, padding, place):
+    """The pooled image, the output's row and column at a step of the slider, and the real pixels it comes from."""
+    maps = pixels[None, :, :, None]
+    settings = {"stride": stride, "padding": "same" if padding == "same" else "valid"}
+    output = ops.pool2d(maps, window, kind=kind, **settings)
+    row, column = _place(place, output.shape[1:3])
+    upstream = np.zeros_like(output)
+    upstream[0, row, column] = 1
+    # The gradient of an average reaches exactly the pixels that took part, and no padded ones.
+    reached = ops.pool2d_gradient(upstream, maps, window, kind="average", **settings)[0, :, :, 0] > 0
+    rows, columns = np.flatnonzero(reached.any(axis=1)), np.flatnonzero(reached.any(axis=0))
+    seen = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    return output[0, :, :, 0], (row, column), seen
 
 
 def _place(step, shape):
@@ -134,8 +140,12 @@ def shrink(image, kind, window):
         # Two averages in a row are one triangular blur; at the last the windows touch, as in the other kinds.
         maps = ops.pool2d(maps, window, stride=1, padding="same")
         maps = ops.pool2d(maps, window, stride=1, padding="same", kind="average")
-        return ops.pool2d(maps, window, kind="average")[0, :, :, 0]
-    return ops.pool2d(maps, window, kind=kind)[0, :, :, 0]
+        maps = ops.pool2d(maps, window, kind="average")
+    elif kind == "max, larger window":
+        maps = ops.pool2d(maps, 3 * window - 2, stride=window, padding="same")  # as many pixels as the blur looks at
+    else:
+        maps = ops.pool2d(maps, window, kind=kind)
+    return maps[0, :, :, 0]
 
 
 def _view(image, shift):
@@ -169,7 +179,7 @@ def shift() -> Explorer:
             "shift": slider("Shift to the right (pixels)", 0, LARGEST_SHIFT, 1),
         },
         alt="Four panels: a shifted feature map; its pooled version before and after the shift; curves of the relative "
-        "change over the shift for four ways to reduce the map, with a dot at the current one.",
+        "change over the shift for five ways to reduce the map, with a dot at the current one.",
         caption="The map moves to the right under a pooling that stays where it is. The curves show how much the output "
         "changes: 0 is not at all, 1 is by as much as the output itself. The dot is the current setting.",
         size=(11.5, 3.4),
