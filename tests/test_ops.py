@@ -259,7 +259,8 @@ def test_of_equal_maxima_the_first_gets_the_gradient():
 # Activation functions
 
 activations = ["sigmoid", "relu", "tanh"]
-numbers = st.lists(st.floats(-1000, 1000, width=32), min_size=1, max_size=20)
+# TensorFlow takes subnormal numbers for 0, so that there relu has the derivative 0.
+numbers = st.lists(st.floats(-1000, 1000, width=32, allow_subnormal=False), min_size=1, max_size=20)
 
 
 @pytest.mark.parametrize("name", activations)
