@@ -259,7 +259,8 @@ def test_of_equal_maxima_the_first_gets_the_gradient():
 # Activation functions
 
 activations = ["sigmoid", "relu", "tanh"]
-numbers = st.lists(st.floats(-1000, 1000, width=32), min_size=1, max_size=20)
+# TensorFlow takes subnormal numbers for 0, so that there relu has the derivative 0.
+numbers = st.lists(st.floats(-1000, 1000, width=32, allow_subnormal=False), min_size=1, max_size=20)
 
 
 @pytest.mark.parametrize("name", activations)
@@ -433,9 +434,9 @@ def test_an_8_bit_image_does_not_overflow():
 
 
 def test_float32_bias_gradient_of_a_large_batch_does_not_drift():
-    upstream = np.full((64, 128, 128, 1), 0.1, np.float32)
-    d_bias = ops.conv2d_gradient(upstream, np.ones_like(upstream), np.ones((1, 1, 1, 1), np.float32))[2]
-    np.testing.assert_allclose(d_bias, [upstream.size * float(np.float32(0.1))], rtol=1e-6)
+    upstream = np.full((16, 128, 128, 2), 0.1, np.float32)
+    d_bias = ops.conv2d_gradient(upstream, np.ones((16, 128, 128, 1), np.float32), np.ones((1, 1, 1, 2), np.float32))[2]
+    np.testing.assert_allclose(d_bias, 16 * 128 * 128 * float(np.float32(0.1)), rtol=1e-6)
 
 
 def test_inputs_are_neither_changed_nor_returned():
