@@ -27,7 +27,10 @@ def _python():
     version = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return True, f"Python {version}"
-    return False, f"Python {version}: the course needs 3.11, 3.12 or 3.13. Run `python3 course.py lab` with one of them."
+    return (
+        False,
+        f"Python {version}: the course needs 3.11, 3.12 or 3.13. Run `python3 course.py lab` with one of them.",
+    )
 
 
 def _packages():
@@ -67,7 +70,10 @@ def _memory():
 def _disk():
     free = shutil.disk_usage(ROOT).free / 1e9
     text = f"free disk space: {free:.0f} GB"
-    return free >= NEEDED_DISK_GB, text if free >= NEEDED_DISK_GB else f"{text}; at least {NEEDED_DISK_GB} GB are needed."
+    return (
+        free >= NEEDED_DISK_GB,
+        text if free >= NEEDED_DISK_GB else f"{text}; at least {NEEDED_DISK_GB} GB are needed.",
+    )
 
 
 def _work():
