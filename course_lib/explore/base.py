@@ -1,5 +1,6 @@
 """The base of all explorers: controls, and one picture that follows them."""
 
+import html
 import io
 
 import ipywidgets as widgets
@@ -19,6 +20,9 @@ _LABELLED = {"style": {"description_width": "initial"}, "layout": {"width": "340
 _HIDE_STILL = """<style>
 .jp-OutputArea-child:has(.course-explorer) + .jp-OutputArea-child:has(img) { display: none }
 </style>"""
+
+
+_ONLY_FOR_SCREEN_READERS = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 
 
 def slider(label, low, high, value, step=1):
@@ -62,7 +66,7 @@ class Explorer:
         self._figure = Figure(figsize=size, dpi=100, layout="constrained")
         self._canvas = FigureCanvasAgg(self._figure)
         self._paused = False
-        self._picture = widgets.Image(format="png", tooltip=alt)
+        self._picture = widgets.Image(format="png")
         self._message = widgets.HTML()
 
     @property
@@ -103,7 +107,11 @@ class Explorer:
         self._update()
         for control in self.controls.values():
             control.observe(self._update, names="value")
-        box = widgets.VBox([widgets.HTML(_HIDE_STILL), self._layout(self), self._message, self._picture])
+        # widgets.Image has no alternative text, and its `tooltip` keeps ipywidgets 8.1 from showing the picture at all.
+        for_screen_readers = widgets.HTML(
+            f'<p style="{_ONLY_FOR_SCREEN_READERS}">{html.escape(self.alt)}</p>{_HIDE_STILL}'
+        )
+        box = widgets.VBox([self._layout(self), self._message, self._picture, for_screen_readers])
         box.add_class("course-explorer")
         display(box)
         plot.show_png(self.render(), self.alt, self.caption)
