@@ -1,0 +1,9 @@
+"""Interactive explorers: something to move for every concept.
+
+Each module holds one lesson's explorers, each a function without arguments that returns an `Explorer`;
+a notebook shows it with `explorers.NAME().show()`.
+"""
+
+from .base import Explorer, choice, rows, slider, switch
+
+__all__ = ["Explorer", "choice", "rows", "slider", "switch"]

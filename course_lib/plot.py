@@ -1,0 +1,137 @@
+"""The figures that recur in the course: one style, colours that survive colour blindness, alternative text.
+
+Importing this module sets matplotlib's defaults for the whole notebook.
+"""
+
+import base64
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import display
+from matplotlib.colors import CenteredNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+# The palette of Okabe and Ito (2008), in an order in which neighbours differ in lightness too, so that it prints in grey.
+COLOURS = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "vermilion": "#D55E00",
+    "sky": "#56B4E9",
+    "purple": "#CC79A7",
+    "black": "#000000",
+    "grey": "#7F7F7F",
+}
+
+DIVERGING = "RdBu_r"
+"""Colour map for signed values; always centred at zero."""
+
+plt.rcParams.update(
+    {
+        "figure.dpi": 110,
+        "figure.constrained_layout.use": True,
+        "figure.constrained_layout.h_pad": 0.08,
+        "font.size": 10,
+        "axes.titlesize": 10.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": False,
+        "axes.prop_cycle": plt.cycler(color=list(COLOURS.values())[:6]),
+        "image.cmap": "gray",
+        "image.interpolation": "nearest",
+        "lines.linewidth": 1.8,
+        "legend.frameon": False,
+    }
+)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG file, without a time stamp or version, so that equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 6})
+    return buffer.getvalue()
+
+
+def show(figure: Figure, alt: str, caption: str) -> None:
+    """Display a figure with a visible caption, and close it.
+
+    `alt` describes what is in the picture to a reader who cannot see it; it is written into the output's
+    metadata, from where the web book and nbconvert take it. `caption` says what to look for; it is
+    displayed as Markdown below the figure. Raises ValueError if either is empty.
+    """
+    for name, text in (("alt", alt), ("caption", caption)):
+        if not text.strip():
+            raise ValueError(f"`{name}` is empty: every figure of the course has an alternative text and a caption.")
+    show_png(png(figure), alt, caption)
+    plt.close(figure)
+
+
+def show_png(picture: bytes, alt: str, caption: str) -> None:
+    """Display the bytes of a PNG file with alternative text and a visible caption (see `show`)."""
+    data = {"image/png": base64.b64encode(picture).decode(), "text/plain": f"Figure: {alt}"}
+    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+    display({"text/markdown": f"**Figure.** {caption}", "text/plain": f"Figure. {caption}"}, raw=True)
+
+
+def image(ax, array, title="", *, window=None, colour_bar=False):
+    """Draw a grey (h, w) or colour (h, w, 3) image on `ax` without ticks.
+
+    `window` is the pair (value shown black, value shown white); by default the image's minimum and maximum.
+    Returns matplotlib's image object.
+    """
+    low, high = window if window is not None else (None, None)
+    drawn = ax.imshow(array, vmin=low, vmax=high)
+    _finish_image(ax, drawn, title, colour_bar)
+    return drawn
+
+
+def signed(ax, array, title="", *, limit=None, colour_bar=True):
+    """Draw a signed (h, w) array in a diverging map: blue below zero, white at zero, red above.
+
+    The colours span −`limit` to `limit`; by default the largest absolute value. Returns matplotlib's image object.
+    """
+    drawn = ax.imshow(array, cmap=DIVERGING, norm=CenteredNorm(0, limit))
+    _finish_image(ax, drawn, title, colour_bar)
+    return drawn
+
+
+def _finish_image(ax, drawn, title, colour_bar):
+    ax.set(xticks=[], yticks=[], title=title)
+    ax.spines[:].set_visible(False)
+    if colour_bar:
+        ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
+
+
+def frame(row, column, height, width, colour="vermilion"):
+    """A frame around `height` × `width` pixels from (row, column) on, to be added with `ax.add_patch`."""
+    corner = (column - 0.5, row - 0.5)
+    return Rectangle(corner, width, height, fill=False, lw=2.2, ec=COLOURS[colour], clip_on=False)
+
+
+def numbers(ax, matrix, title="", *, format="g", limit=None, highlight=()):
+    """Draw a small (h, w) matrix as a table of numbers, shaded by sign and size.
+
+    matrix: up to some 12×12 numbers; NaN leaves a cell empty.
+    limit: the absolute value that gets the strongest shade; by default the largest in the matrix.
+    highlight: rectangles (row, column, height, width) to frame, in cells.
+    """
+    matrix = np.asarray(matrix, dtype=float)
+    rows, columns = matrix.shape
+    limit = limit or np.nanmax(np.abs(matrix), initial=1e-12)
+    # Shades stay pale (a third of the map) so that black digits can be read on them.
+    edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+    shades = np.nan_to_num(matrix) / 3
+    ax.pcolormesh(*edges, shades, cmap=DIVERGING, norm=CenteredNorm(0, limit), edgecolors="0.75", lw=0.6, clip_on=False)
+    size = max(6, min(13, 62 / max(rows, columns)))
+    for row, column in np.ndindex(rows, columns):
+        value = matrix[row, column]
+        if not np.isnan(value):
+            # Numbers stay inside their cells: leaving them out of the layout makes drawing much faster.
+            ax.text(column, row, f"{value:{format}}", ha="center", va="center", fontsize=size, in_layout=False)
+    for rectangle in highlight:
+        ax.add_patch(frame(*rectangle))
+    ax.set(xticks=[], yticks=[], title=title, aspect="equal")
+    ax.invert_yaxis()
+    ax.spines[:].set_visible(False)
