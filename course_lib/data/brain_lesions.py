@@ -10,14 +10,26 @@ One simulated patient is made in four steps, all in three dimensions and in mill
 Steps 1, 3 and 4 draw from the same distributions for every class, so that none of them tells the class.
 """
 
+import os
+import warnings
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
-from course_lib.data.samples import read_mni152
+from course_lib.data.base import Dataset, Split, cache_folder, to_float
+from course_lib.data.samples import SAMPLES, read_mni152
 
+VERSION = 1  # part of the cache's file name: raise it with every change of what is generated
+TITLE = "Axial brain slices: healthy, mass, white-matter lesions or infarct"
+SOURCE = "lesions simulated by course_lib.data.brain_lesions on " + SAMPLES["brain"].source
+LICENCE = "as the template: " + SAMPLES["brain"].licence
+PATIENTS = {"train": 600, "val": 120, "test": 160}
+SIZES = (32, 64, 128)
 CLASS_NAMES = ("healthy", "mass", "white-matter lesions", "infarct")
 SLICES = 4  # per patient
 SLICE_GAP = 4.0  # mm between slices
@@ -227,3 +239,105 @@ def simulate_patient(label: int, seed: tuple[int, ...], size: int):
     real, imaginary = sigma * noise.standard_normal((2, *t1.shape))
     image = np.hypot(t1 + real, imaginary)  # the magnitude of a complex signal: Rician noise
     return np.round(255 * np.clip(image, 0, 1)).astype(np.uint8), membership > 0.5, middle + grid.z
+
+
+def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 0) -> Dataset:
+    """The dataset "brain-lesions", as `course_lib.data.load` describes it.
+
+    Targets: "label" (0 healthy, 1 mass, 2 white-matter lesions, 3 infarct, the same for all slices of a
+    patient), "lesion_area" (mm² of the slice, float32) and "slice_position" (MNI z in mm, float32; an input
+    rather than a target: it lets you check that the position alone does not give the class away).
+    In each split as many patients have one class as another, give or take one.
+    """
+    size = 64 if size is None else size
+    if size not in SIZES:
+        raise ValueError(f"brain-lesions comes in {', '.join(map(str, SIZES))} pixels, not {size!r}.")
+    if n_patients is None:
+        n_patients = PATIENTS["train"]
+    if not _is_whole(n_patients) or not len(CLASS_NAMES) <= n_patients <= PATIENTS["train"]:
+        raise ValueError(
+            f"n_patients is {n_patients!r}, but brain-lesions has {PATIENTS['train']} training patients, and at least "
+            f"{len(CLASS_NAMES)} are needed, one of each class."
+        )
+    if not _is_whole(seed) or seed < 0:
+        raise ValueError(f"seed is {seed!r}, but it must be a whole number from 0 up.")
+
+    # The smallest size is the middle one with each 2×2 pixels made one.
+    arrays = _cached(seed, max(size, 64))
+    ids = np.random.default_rng([seed, 99]).permutation(sum(PATIENTS.values()))
+    splits, first = {}, 0
+    for split, patients in PATIENTS.items():
+        taken = n_patients if split == "train" else patients
+        rows = np.s_[first * SLICES : (first + taken) * SLICES]
+        images, masks, positions = (arrays[key][rows] for key in ("images", "masks", "positions"))
+        masks = np.unpackbits(masks, axis=-1).astype(bool)
+        area = masks.sum((1, 2), dtype=np.float32) * np.float32(FIELD_OF_VIEW / masks.shape[-1]) ** 2
+        images = to_float(images)
+        if size == 32:
+            blocks = len(images), 32, 2, 32, 2
+            images = images.reshape(*blocks, 1).mean((2, 4))
+            masks = masks.reshape(blocks).any((2, 4))
+        label = np.repeat(np.arange(taken) % len(CLASS_NAMES), SLICES)
+        targets = {"label": label, "lesion_area": area, "slice_position": positions}
+        splits[split] = Split(images, targets, groups=np.repeat(ids[first : first + taken], SLICES), masks=masks)
+        first += patients
+    return Dataset("brain-lesions", **splits, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
+
+
+def _is_whole(number) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
+def _simulate_all(seed: int, size: int) -> dict[str, np.ndarray]:
+    """All patients of all splits: images uint8 and masks packed to bits (n, size, size / 8), positions in mm."""
+    patients = [
+        (number % len(CLASS_NAMES), (seed, split, number), size)
+        for split, count in enumerate(PATIENTS.values())
+        for number in range(count)
+    ]
+    _atlas(size), _grid(size)  # made once, before two threads ask for them
+    with ThreadPoolExecutor(2) as pool:
+        images, masks, positions = zip(*pool.map(lambda patient: simulate_patient(*patient), patients), strict=True)
+    _atlas.cache_clear()  # 70 MB that are not needed again
+    return {
+        "images": np.concatenate(images),
+        "masks": np.packbits(np.concatenate(masks), axis=-1),
+        "positions": np.concatenate(positions).astype(np.float32),
+    }
+
+
+def _cached(seed: int, size: int) -> dict[str, np.ndarray]:
+    """The arrays of `_simulate_all`, read from the cache or made and written to it."""
+    path = cache_folder() / f"brain-lesions-v{VERSION}-seed{seed}-{size}.npz"
+    arrays = _read_cache(path, size)
+    if arrays is None:
+        arrays = _simulate_all(seed, size)
+        try:
+            _write_cache(path, arrays)
+        except OSError as error:
+            warnings.warn(f"brain-lesions could not be kept in {path} ({error}): made anew each time.", stacklevel=4)
+    return arrays
+
+
+def _read_cache(path: Path, size: int) -> dict[str, np.ndarray] | None:
+    """The cached arrays, or None if there are none or they are damaged (the zip archive has checksums)."""
+    n = sum(PATIENTS.values()) * SLICES
+    shapes = {"images": (n, size, size), "masks": (n, size, size // 8), "positions": (n,)}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in shapes}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return arrays if {key: array.shape for key, array in arrays.items()} == shapes else None
+
+
+def _write_cache(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write to a file of this process first: another one sees the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{uuid4().hex}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
