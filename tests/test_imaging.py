@@ -192,9 +192,10 @@ def test_resample_reports_the_spacing_that_rounding_leaves():
 
 
 def test_shrinking_blurs_and_growing_does_not():
-    stripes = np.tile([0.0, 1.0], (64, 32))
-    small, _ = imaging.resample(stripes, (1, 1), (4, 4))
-    assert np.abs(small - 0.5)[:, 2:-2].max() < 0.1  # grey, not a false pattern
+    stripes = np.tile([0.0, 1.0], (66, 33))
+    assert set(np.unique(stripes[:, 1::3])) == {0.0, 1.0}  # every third column: false stripes, three times as wide
+    small, _ = imaging.resample(stripes, (1, 1), (3, 3))
+    assert np.abs(small - 0.5)[:, 2:-2].max() < 0.1  # grey instead
     same, _ = imaging.resample(stripes, (1, 1), (0.5, 1))
     assert set(np.unique(same.round(6))) == {0.0, 1.0}
 
@@ -260,8 +261,10 @@ def test_text_of_the_real_files_does_not_survive():
 def test_the_copy_is_whole_and_the_original_untouched():
     dataset = _with_an_invented_patient()
     before = copy.deepcopy(dataset)
-    clean = dcmread(io.BytesIO(_saved(imaging.deidentify(dataset, "P001", {}))))
+    clean = imaging.deidentify(dataset, "P001", {})
+    clean.PixelSpacing[0] = 99
     assert dataset == before
+    clean = dcmread(io.BytesIO(_saved(imaging.deidentify(dataset, "P001", {}))))
     assert np.array_equal(clean.pixel_array, dataset.pixel_array)
     assert np.array_equal(imaging.to_hounsfield(clean), imaging.to_hounsfield(dataset))
     assert clean.PixelSpacing == dataset.PixelSpacing and clean.PatientID == "P001"
@@ -282,6 +285,7 @@ def test_new_uids_are_consistent_within_a_study_and_new_every_time():
     uids = {}
     a, b = (imaging.deidentify(dataset, "P001", uids) for dataset in (first, second))
     assert a.StudyInstanceUID == b.StudyInstanceUID != first.StudyInstanceUID
+    assert a.FrameOfReferenceUID == b.FrameOfReferenceUID != first.FrameOfReferenceUID
     assert a.SOPInstanceUID != b.SOPInstanceUID
     assert a.file_meta.MediaStorageSOPInstanceUID == a.SOPInstanceUID
     assert a.SOPClassUID == first.SOPClassUID  # says what kind of object it is, not whose
@@ -319,7 +323,7 @@ def test_black_is_the_largest_value_where_small_is_white():
 
 def test_impossible_rectangles_and_kinds_are_refused():
     dataset = _ct()
-    for box in ((0, 0, 0, 10), (-1, 10, 0, 10), (0, 129, 0, 10), (0, 10, 10, 5)):
+    for box in ((0, 0, 0, 10), (-1, 10, 0, 10), (0, 129, 0, 10), (0, 10, 10, 5), (0, 10, -3, 5), (0, 10, 0, 129)):
         with pytest.raises(ValueError, match="no rectangle"):
             imaging.blank_outside(dataset, *box)
     with pytest.raises(ValueError, match="palette"):

@@ -417,7 +417,7 @@ left_or_right = Choice(
     name="left_or_right",
     answer="b",
     replies={
-        "a": "Our check answered by chance here, and a check that is more often right would still guess for a patient.",
+        "a": "Ours let every mirrored image pass; a better one would still guess wrong for a heart that lies on the right.",
         "b": "Orientation and position say which way the columns run in the patient. Pixels flipped without them lie.",
         "c": "The halves of a brain differ a little, but from person to person in either direction.",
         "d": "If it is burnt into the pixels, it is mirrored too and can be noticed; many images carry no such letter.",
