@@ -577,6 +577,7 @@ def test_lines_are_short(capsys):
     DOUBLE.check(lambda x: ["w" * 300])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 5 and max(map(len, lines)) <= 100
+    assert sum(map(len, lines)) < 1600, "what students print and raise is shortened"
 
 
 def test_hints_one_by_one(capsys):
