@@ -816,7 +816,14 @@ def test_crash_between_write_and_replace(work, capsys):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b'{"01": {"correlate"', b"\xff\xfe\x00", b"[1, 2]", b'{"01": 3}', b'{"01": {"a": {"attempts": "x"}}}']
+    [
+        b"",
+        b'{"01": {"correlate"',
+        b"\xff\xfe\x00",
+        b"[1, 2]",
+        b'{"01": 3}',
+        b'{"01": {"a": {"attempts": "x", "correct": true}}}',
+    ]
     + [b"[" * 100_000, b'{"01": {"a": {"attempts": 1, "correct": "yes"}}}'],
 )
 def test_damaged_file_is_set_aside(work, capsys, content):
