@@ -11,6 +11,7 @@ Steps 1, 3 and 4 draw from the same distributions for every class, so that none 
 computed in double precision: the last bits differ between processors, and must not decide where a lesion lies.
 """
 
+import hashlib
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,8 @@ import numpy as np
 from course_lib.data.base import Dataset, Split, cache_folder, to_float
 from course_lib.data.samples import SAMPLES, read_mni152
 
-VERSION = 2  # part of the cache's file name: raise it with every change of what is generated
+VERSION = 2  # of what is generated, for results that name it
+SOURCE_HASH = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]  # a changed generator reads no old cache
 TITLE = "Axial brain slices: healthy, mass, white-matter lesions or infarct"
 SOURCE = "lesions simulated by course_lib.data.brain_lesions on " + SAMPLES["brain"].source
 LICENCE = "as the template: " + SAMPLES["brain"].licence
@@ -319,7 +321,7 @@ def _simulate_all(seed: int, size: int) -> dict[str, np.ndarray]:
 
 def _cached(seed: int, size: int) -> dict[str, np.ndarray]:
     """The arrays of `_simulate_all`, read from the cache or made and written to it."""
-    path = cache_folder() / f"brain-lesions-v{VERSION}-seed{seed}-{size}.npz"
+    path = cache_folder() / f"brain-lesions-v{VERSION}-{SOURCE_HASH}-seed{seed}-{size}.npz"
     arrays = _read_cache(path, size)
     if arrays is None:
         arrays = _simulate_all(seed, size)
