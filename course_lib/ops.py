@@ -3,7 +3,8 @@
 Shapes: images (n, height, width, channels), kernels (k_height, k_width, channels_in, channels_out).
 Types: float32 stays float32; the result is float64 as soon as images or kernels are. Whole numbers, booleans and
 float16 become float32 first, so that an 8-bit image cannot overflow (whole numbers are exact up to 2**24).
-No function changes its inputs. A wrong input raises a ValueError that names the wrong value.
+NaN and infinity pass through as arithmetic has it. No function changes its inputs. A wrong input raises a ValueError
+that names the wrong value.
 
 Every gradient has the argument `upstream`: the derivative of the loss with respect to the layer's output, in the
 output's shape. It returns the derivative of the loss with respect to the layer's inputs (the chain rule).
@@ -14,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Convolution
+VALUES_IN_TABLE = 2**22  # 16 MB in float32, and two tables at a time: bounds the memory that a convolution needs
+
+# ---------- Convolution ----------------------------------------------------------------------------------------------
 
 
 def output_size(size, kernel, *, stride=1, padding="valid", dilation=1):
@@ -67,8 +69,8 @@ def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1,
 
     # With all windows written into a table, one column each, the convolution is one matrix product.
     output = np.empty((len(images), *grid.out, c_out), images.dtype)
-    for batch, table in _window_tables(_pad(images, grid, value=0), grid):
-        np.matmul(table.T, weights, out=output[batch].reshape(-1, c_out))  # written in place: a reshaped view
+    for part, table in _window_tables(_pad(images, grid, value=0), grid):
+        output[part] = _matmul(table.T, weights).reshape(output[part].shape)
     if bias is not None:
         output += _check_shape(bias, "bias", (c_out,), "one number for each kernel", images.dtype)
     return output
@@ -94,21 +96,20 @@ def conv2d_gradient(upstream, images, kernels, *, stride=1, padding="valid", dil
 
     padded = _pad(images, grid, value=0)
     d_weights = np.zeros((kernels[..., 0].size, c_out), images.dtype)
-    for batch, table in _window_tables(padded, grid):
-        d_weights += table @ upstream[batch].reshape(-1, c_out)
+    for part, table in _window_tables(padded, grid):
+        d_weights += _matmul(table, upstream[part].reshape(-1, c_out))
     d_kernels = d_weights.reshape(kernels.shape)
 
     d_padded = np.zeros_like(padded)
     for weights, (rows, columns) in zip(kernels.reshape(-1, c_in, c_out), _positions(grid), strict=True):
-        d_padded[:, rows, columns] += upstream @ weights.T
+        d_padded[:, rows, columns] += _matmul(upstream, weights.T)
 
     if flip:
         d_kernels = d_kernels[::-1, ::-1]
     return _crop(d_padded, grid), d_kernels, d_bias
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Pooling
+# ---------- Pooling --------------------------------------------------------------------------------------------------
 
 
 def pool2d(images, window, *, stride=None, padding="valid", kind="max"):
@@ -138,9 +139,8 @@ def pool2d_gradient(upstream, images, window, *, stride=None, padding="valid", k
     (as TensorFlow does on a CPU).
     """
     images, grid = _check_pooling(images, window, stride, padding, kind)
-    upstream = _check_shape(
-        upstream, "upstream", (len(images), *grid.out, images.shape[3]), "as the output", images.dtype
-    )
+    output_shape = (len(images), *grid.out, images.shape[3])
+    upstream = _check_shape(upstream, "upstream", output_shape, "as the output", images.dtype)
 
     padded = _pad(images, grid, value=-np.inf)
     d_padded = np.zeros_like(padded)
@@ -158,8 +158,7 @@ def pool2d_gradient(upstream, images, window, *, stride=None, padding="valid", k
     return _crop(d_padded, grid)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Activation functions: arrays of any shape, element by element (softmax: along the last axis)
+# ---------- Activation functions: arrays of any shape, element by element (softmax: along the last axis) -------------
 
 
 def sigmoid(x):
@@ -229,8 +228,7 @@ def softmax_gradient(upstream, logits):
     return probabilities * (upstream - (upstream * probabilities).sum(axis=-1, keepdims=True))
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Windows: what convolution and pooling share
+# ---------- Windows: what convolution and pooling share --------------------------------------------------------------
 
 
 class _Grid(NamedTuple):
@@ -267,9 +265,7 @@ def _padding_along_axis(size, kernel, stride, padding, dilation):
             return total // 2, total - total // 2
     elif _is_pair(padding) and all(_is_whole(pixels) and pixels >= 0 for pixels in padding):
         return int(padding[0]), int(padding[1])
-    raise ValueError(
-        f"padding is {padding!r}; use 'valid', 'same' or whole numbers of pixels, 0 or more, on each side."
-    )
+    raise ValueError(f"padding is {padding!r}; use 'valid', 'same' or whole numbers of pixels, 0 or more, per side.")
 
 
 def _pad(images, grid, value):
@@ -293,21 +289,27 @@ def _positions(grid):
 
 
 def _window_tables(padded, grid):
-    """All windows as tables of shape (k_h * k_w * c_in, windows); yields (slice of the batch, table of these images).
+    """All windows as tables (k_h * k_w * c_in, windows), each with the index of its part of the output.
 
     Known as im2col (Chellapilla, Puri & Simard 2006, "High performance convolutional neural networks for document
-    processing"). A table repeats each pixel up to k_h * k_w times: to bound the memory, it takes as many images as
-    make some 8 million values, and at least one.
+    processing"). A table repeats each pixel up to k_h * k_w times. To bound the memory it holds at most
+    VALUES_IN_TABLE: the windows of several images, of one image, or of some of its rows.
     """
-    rows_in_table = math.prod(grid.kernel) * padded.shape[3]
-    step = max(1, 2**23 // (rows_in_table * math.prod(grid.out)))
-    for start in range(0, len(padded), step):
-        batch = slice(start, start + step)
-        channels_first = np.ascontiguousarray(np.moveaxis(padded[batch], 3, 0))  # long runs in memory copy faster
-        table = np.empty((math.prod(grid.kernel), *channels_first.shape[:2], *grid.out), padded.dtype)
-        for part, (rows, columns) in zip(table, _positions(grid), strict=True):
-            part[...] = channels_first[:, :, rows, columns]
-        yield batch, table.reshape(rows_in_table, -1)
+    weights, (out_h, out_w) = math.prod(grid.kernel) * padded.shape[3], grid.out
+    rows_at_once = min(out_h, max(1, VALUES_IN_TABLE // (weights * out_w)))
+    images_at_once = max(1, VALUES_IN_TABLE // (weights * out_w * rows_at_once))
+    for n in range(0, len(padded), images_at_once):
+        # Channels first, so that long runs of memory are copied.
+        channels = np.ascontiguousarray(np.moveaxis(padded[n : n + images_at_once], 3, 0))
+        for y in range(0, out_h, rows_at_once):
+            values = [channels[:, :, rows, columns][:, :, y : y + rows_at_once] for rows, columns in _positions(grid)]
+            yield np.s_[n : n + images_at_once, y : y + rows_at_once], np.stack(values).reshape(weights, -1)
+
+
+def _matmul(a, b):
+    """Matrix product without warnings: Apple's library gives false ones (https://github.com/numpy/numpy/issues/28687)."""
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return a @ b
 
 
 def _combine_windows(operation, padded, grid):
@@ -325,8 +327,7 @@ def _real_pixels(images, grid):
     return _combine_windows(np.add, _pad(ones, grid, value=0), grid)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Checks of the arguments
+# ---------- Checks of the arguments ----------------------------------------------------------------------------------
 
 
 def _is_whole(value):
@@ -373,8 +374,7 @@ def _check_images_and_kernels(images, kernels):
     if images.shape[3] != kernels.shape[2]:
         raise ValueError(
             f"images have {images.shape[3]} channels (shape {images.shape}), but kernels are made for "
-            f"{kernels.shape[2]} (shape {kernels.shape}); the last axis of images must be as long as the third axis "
-            "of kernels."
+            f"{kernels.shape[2]} (shape {kernels.shape}): the third axis of kernels must fit the last axis of images."
         )
     dtype = np.result_type(images, kernels)
     return images.astype(dtype, copy=False), kernels.astype(dtype, copy=False)
