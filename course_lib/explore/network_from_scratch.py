@@ -12,18 +12,18 @@ from . import Explorer, choice, slider
 # ---- A graph of ten numbers ----------------------------------------------------------------------
 
 # Column and row of the numbers that are computed, and of those that are given.
-_NODES = {"x": (0, 1), "z₁": (1.35, 2), "z₂": (1.35, 0), "a₁": (2.7, 2), "a₂": (2.7, 0), "ŷ": (4.05, 1), "L": (5.4, 1)}
+_NODES = {"x": (0, 1), "z₁": (1.35, 2), "z₂": (1.35, 0), "h₁": (2.7, 2), "h₂": (2.7, 0), "ŷ": (4.05, 1), "L": (5.4, 1)}
 _GIVEN = {"w₁": (0.55, 3.1), "b₁": (1.55, 3.2), "w₂": (0.55, -1.1), "b₂": (1.55, -1.2)}
 _GIVEN |= {"v₁": (3.75, 2.4), "v₂": (3.75, -0.5), "c": (4.6, 2.4), "t": (5.4, -0.5)}
-_ARROWS = ["x z₁", "x z₂", "z₁ a₁", "z₂ a₂", "a₁ ŷ", "a₂ ŷ", "ŷ L", "w₁ z₁", "b₁ z₁", "w₂ z₂", "b₂ z₂", "v₁ ŷ", "v₂ ŷ",
+_ARROWS = ["x z₁", "x z₂", "z₁ h₁", "z₂ h₂", "h₁ ŷ", "h₂ ŷ", "ŷ L", "w₁ z₁", "b₁ z₁", "w₂ z₂", "b₂ z₂", "v₁ ŷ", "v₂ ŷ",
            "c ŷ", "t L"]  # fmt: skip
 _FORMULAS = {
     "x": "input",
     "z₁": "w₁x + b₁",
     "z₂": "w₂x + b₂",
-    "a₁": "max(0, z₁)",
-    "a₂": "max(0, z₂)",
-    "ŷ": "v₁a₁ + v₂a₂ + c",
+    "h₁": "max(0, z₁)",
+    "h₂": "max(0, z₂)",
+    "ŷ": "v₁h₁ + v₂h₂ + c",
     "L": "(ŷ − t)²",
 }
 
@@ -31,19 +31,19 @@ _FORMULAS = {
 def graph_values(x, w1, w2, t):
     """Values and gradients of a tiny network, worked out by hand: two dicts from node to number.
 
-    z₁ = w₁x − 1, z₂ = w₂x + 1, a = max(0, z), ŷ = 0.5 a₁ + 3 a₂ + 1, L = (ŷ − t)².
+    z₁ = w₁x − 1, z₂ = w₂x + 1, h = max(0, z), ŷ = 0.5 h₁ + 3 h₂ + 1, L = (ŷ − t)².
     """
     b1, b2, v1, v2, c = -1.0, 1.0, 0.5, 3.0, 1.0
     z1, z2 = w1 * x + b1, w2 * x + b2
-    a1, a2 = max(0.0, z1), max(0.0, z2)
-    y = v1 * a1 + v2 * a2 + c
-    values = {"x": x, "w₁": w1, "b₁": b1, "w₂": w2, "b₂": b2, "z₁": z1, "z₂": z2, "a₁": a1, "a₂": a2}
+    h1, h2 = max(0.0, z1), max(0.0, z2)
+    y = v1 * h1 + v2 * h2 + c
+    values = {"x": x, "w₁": w1, "b₁": b1, "w₂": w2, "b₂": b2, "z₁": z1, "z₂": z2, "h₁": h1, "h₂": h2}
     values |= {"v₁": v1, "v₂": v2, "c": c, "ŷ": y, "t": t, "L": (y - t) ** 2}
 
     d_y = 2 * (y - t)
-    d_a1, d_a2 = d_y * v1, d_y * v2
-    d_z1, d_z2 = d_a1 * (z1 > 0), d_a2 * (z2 > 0)
-    gradients = {"L": 1.0, "ŷ": d_y, "v₁": d_y * a1, "v₂": d_y * a2, "c": d_y, "a₁": d_a1, "a₂": d_a2}
+    d_h1, d_h2 = d_y * v1, d_y * v2
+    d_z1, d_z2 = d_h1 * (z1 > 0), d_h2 * (z2 > 0)
+    gradients = {"L": 1.0, "ŷ": d_y, "v₁": d_y * h1, "v₂": d_y * h2, "c": d_y, "h₁": d_h1, "h₂": d_h2}
     gradients |= {"z₁": d_z1, "z₂": d_z2, "w₁": d_z1 * x, "b₁": d_z1, "w₂": d_z2 * x, "b₂": d_z2}
     gradients["x"] = d_z1 * w1 + d_z2 * w2  # two ways lead from x to the loss: their shares are added
     return values, gradients
@@ -93,8 +93,8 @@ def _draw_computation_graph(figure, x, w1, w2, t):
             gradient = gradients[name] + 0.0  # no minus zero
             ax.text(column, row - 0.06, f"{gradient:.4g}", va="top", color=plot.COLOURS["vermilion"], **common)
         if node:
-            above = name in ("z₂", "a₂", "L")  # where no arrow is
-            place = (column, row + 0.46) if above else (column, row - 0.46)
+            above = name in ("z₂", "h₂", "L")  # where no arrow is
+            place = (column + (0.5 if name == "ŷ" else 0), row + (0.46 if above else -0.46))
             blank = {"fc": "white", "ec": "none", "pad": 0.5}
             ax.text(
                 *place, _FORMULAS[name], va="bottom" if above else "top", fontsize=8, color="0.3", bbox=blank, **common
@@ -138,7 +138,7 @@ def optimiser_race() -> Explorer:
         },
         alt="Left: contour lines of a loss over two weights, with the paths of three optimisers from one start. Right: "
         "their losses over the steps.",
-        caption="The loss of 64 simulated points as a map over the two weights, the minimum marked ×. From the same start, "
+        caption="The loss of 64 simulated points as a map over the two weights, a minimum marked ×. From the same start, "
         "with the same batches: plain SGD, SGD with momentum 0.9, and Adam.",
         size=(10, 4),
     )
