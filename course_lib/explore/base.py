@@ -149,7 +149,7 @@ class Explorer:
             self._picture.value = self.render()
             self._message.value = ""
         except ValueError as error:
-            self._message.value = f"<b>Cannot be drawn:</b> {error}"
+            self._message.value = f"<b>Cannot be drawn:</b> {html.escape(str(error))}"
 
 
 def _ends(control):
