@@ -251,7 +251,11 @@ def _network(kind):
     for place in range(sum(name.startswith("w") for name in stored)):
         w, b = stored[f"w{place}"], stored[f"b{place}"]
         if w.ndim == 4:
-            layers += [network.Conv2D(*w.shape[2:], rng), network.ReLU(), network.MaxPool2D()]
+            layers += [
+                network.Conv2D(*w.shape[2:], rng),
+                network.ReLU(),
+                network.MaxPool2D(int(stored["pooling"][place])),
+            ]
             learning = layers[-3]
         else:
             layers += [network.Flatten(), network.Dense(*w.shape, rng)]
@@ -267,18 +271,19 @@ def inside_a_network() -> Explorer:
     """Activations and gradients of the lesson's CNN, layer by layer."""
     stored = _stored()
     names = [str(name) for name in stored["class_names"]]
+    slices = [f"{i + 1}: {names[label]}" for i, label in enumerate(stored["labels"])]
     return Explorer(
         _draw_inside_a_network,
         {
-            "slice_": choice("Slice", [f"{i + 1}: {names[label]}" for i, label in enumerate(stored["labels"])]),
+            "slice_": choice("Slice", slices, slices[-1]),
             "layer": widgets.SelectionSlider(
                 description="Layer",
                 options=list(_LAYERS),
-                value="convolution 1 + ReLU",
+                value="pooling 1",
                 style={"description_width": "initial"},
                 layout={"width": "340px"},
             ),
-            "target": choice("Loss for the class", names),
+            "target": choice("Loss for the class", names, names[-1]),
             "weights": choice("Weights", _WEIGHTS),
         },
         alt="Four panels: a brain slice; the feature maps of one layer; their gradients in red and blue; the "
@@ -301,27 +306,27 @@ def _draw_inside_a_network(figure, slice_, layer, target, weights):
     loss, upstream = network.cross_entropy(logits, np.array([names.index(target)]))
     gradient = rest.backward(upstream)
 
-    first, second, third, bars = figure.subplots(1, 4, width_ratios=[1, 1.25, 1.45, 0.8])
+    first, second, third, bars = figure.subplots(1, 4, width_ratios=[1, 1.25, 1.25, 0.9])
     plot.image(first, image, f"slice {slice_}")
     count = "the input" if depth == 0 else f"{maps.shape[3]} maps of {maps.shape[1]} × {maps.shape[2]}"
     plot.image(second, _tiles(maps[0]), f"{count}\nstandard deviation {maps.std():.2g}")
     limit = np.abs(gradient).max() or 1.0
-    plot.signed(
-        third, _tiles(gradient[0]), f"gradient of the loss\nstandard deviation {gradient.std():.2g}", limit=limit
-    )
+    title = f"gradients of the loss\nstandard deviation {gradient.std():.2g}"
+    plot.signed(third, _tiles(gradient[0]), title, limit=limit, colour_bar=False)
     probabilities = ops.softmax(logits)[0]
-    colours = [plot.COLOURS["blue"] if name == target else "0.7" for name in names]
-    bars.barh(range(len(names)), probabilities, color=colours)
-    for row, name in enumerate(names):
-        bars.text(0.02, row - 0.48, name, fontsize=9, va="bottom", in_layout=False)
-    bars.set(xlim=(0, 1), yticks=[], xlabel="probability", title=f"loss {loss:.2f}")
-    bars.set_ylim(len(names) - 0.5, -0.7)
+    colours = [plot.COLOURS["blue"] if name == target else "0.6" for name in names]
+    bars.barh(range(len(names)), probabilities, height=0.3, color=colours)
+    for row, (name, probability) in enumerate(zip(names, probabilities, strict=True)):
+        bars.text(0.01, row - 0.22, f"{name} {probability:.2f}", fontsize=9, va="bottom", in_layout=False)
+    bars.set(xlim=(0, 1), yticks=[], xlabel="probability", title=f"loss for {target}: {loss:.2f}")
+    bars.set_ylim(len(names) - 0.6, -0.7)
 
 
 def _tiles(maps):
     """Feature maps (h, w, c) side by side in one picture, about as wide as high, a blank line between them."""
     height, width, c = maps.shape
-    columns = next(k for k in range(int(np.ceil(np.sqrt(c))), c + 1) if c % k == 0)
-    padded = np.pad(maps, ((0, 1), (0, 1), (0, 0)), constant_values=np.nan)
-    grid = padded.reshape(height + 1, width + 1, c // columns, columns).transpose(2, 0, 3, 1)
-    return grid.reshape(c // columns * (height + 1), columns * (width + 1))[:-1, :-1]
+    side = int(np.ceil(np.sqrt(c)))
+    rows_ = -(-c // side)
+    padded = np.pad(maps, ((0, 1), (0, 1), (0, rows_ * side - c)), constant_values=np.nan)
+    grid = padded.reshape(height + 1, width + 1, rows_, side).transpose(2, 0, 3, 1)
+    return grid.reshape(rows_ * (height + 1), side * (width + 1))[:-1, :-1]
