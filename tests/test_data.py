@@ -58,7 +58,8 @@ def test_ct_is_in_hounsfield_units(samples):
 def test_mr_and_echo(samples):
     assert samples["mr"].spacing == pytest.approx((0.3125, 0.3125)) and samples["mr"].image.max() == 1
     clip = samples["echo"].image
-    assert np.abs(np.diff(clip, axis=0)).mean(axis=(1, 2, 3)).min() > 0.001, "every frame differs from the one before"
+    changes = np.abs(np.diff(clip, axis=0)).mean(axis=(1, 2, 3))
+    assert np.sum(changes == 0) == 2 and np.sort(changes)[2] > 0.002, "it moves, but for the two repeats of the note"
     assert np.abs(clip[..., 0] - clip[..., 2]).mean() < 0.01, "a grey clip: the colours were converted"
     assert samples["echo"].spacing is None and samples["ultrasound"].spacing is None
 

@@ -70,6 +70,7 @@ def test_larger_version_of_a_known_dataset_keeps_its_class_names(write):
     dataset = data.load(write("breastmnist_64.npz", shape=(64, 64)))
     assert dataset.class_names == ("malignant", "normal or benign")
     assert dataset.simulated is False and "Al-Dhabyani" in dataset.source
+    assert "Label 0 is malignant" in str(dataset)
 
 
 IMAGES = arrays()["train_images"]
@@ -180,7 +181,13 @@ def test_every_entry_of_the_list_is_complete():
         assert re.fullmatch("[0-9a-f]{32}", about["md5"]) and about["licence"] == "CC BY 4.0"
         pixels = sum(about["images"]) * 28 * 28 * about["channels"]
         assert 0 < about["megabytes"] <= 1.01 * pixels / 1e6, "a compressed file is smaller than its pixels"
-        assert len(about["images"]) == 3 and len(about["class_names"]) >= 2 and about["title"] and about["source"]
+        assert (
+            len(about["images"]) == 3
+            and len(about["class_names"]) >= 2
+            and about["title"]
+            and about["source"]
+            and about["task"]
+        )
     assert medmnist.known()["breastmnist"]["class_names"][0] == "malignant"
 
 

@@ -102,9 +102,14 @@ def _dataset(path: Path, name: str, about: dict) -> Dataset:
     splits = {
         split: Split(to_float(images[split]), {"label": labels[split][:, 0].astype(np.int64)}) for split in SPLITS
     }
-    simulated = False if "md5" in about else None
     return Dataset(
-        name, **splits, class_names=class_names, source=about["source"], licence=about["licence"], simulated=simulated
+        name,
+        **splits,
+        class_names=class_names,
+        source=about["source"],
+        licence=about["licence"],
+        simulated=False if "md5" in about else None,
+        note=about.get("note", ""),
     )
 
 
