@@ -195,7 +195,7 @@ def _race(surface, rate, batch):
             _, gradient = _loss_and_gradient(surface, weights, x[chosen], y[chosen])
             optimiser.step([weights], [gradient])
             path.append(weights.copy())
-            if np.abs(weights).max() > 1e3:
+            if np.abs(weights).max() > 100:
                 break
         paths[name] = np.array(path)
     return paths
