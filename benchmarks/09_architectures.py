@@ -131,8 +131,8 @@ def run_budget(brains, seed, results):
 
 # ---- depth ---------------------------------------------------------------------------------------------------------------
 
-BLOCKS = [2, 8, 20]  # two layers each; the first convolution and the dense layer make two more
-DEPTH_EPOCHS = 6
+BLOCKS = [2, 8, 16]  # two layers each; the first convolution and the dense layer make two more
+DEPTH_EPOCHS = 4
 
 
 def deep_net(blocks, identity, mean, variance):
@@ -174,7 +174,7 @@ CHANGES = {
     "average pooling": {"pooling": "average"},
     "strided convolution": {"pooling": "stride"},
 }
-CHANGE_EPOCHS = 8
+CHANGE_EPOCHS = 6
 
 
 def three_layers(mean, variance, kernel=3, strides=1, pooling="max"):

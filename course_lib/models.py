@@ -3,6 +3,8 @@
 Importing this module imports TensorFlow and Keras, which takes some seconds.
 """
 
+import contextlib
+import socket
 import time
 
 from IPython import get_ipython
@@ -219,3 +221,37 @@ def multiply_adds(model):
         elif isinstance(layer, layers.Dense):
             total += int(layer.kernel.shape.num_elements())
     return total
+
+
+@contextlib.contextmanager
+def without_weights():
+    """Inside, networks are built "on paper": with all their layers and shapes, but with no memory for their weights.
+
+    For counting; such a network computes nothing. At the end Keras' global state is cleared, its random seed included,
+    since Keras would otherwise make up for the missing weights with the next network.
+    """
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        keras.backend.clear_session()
+
+
+def imagenet_body(network, input_shape, timeout=10.0):
+    """A network of `keras.applications` with its ImageNet weights and without its head, or None if they cannot be had.
+
+    network: such as `keras.applications.ResNet50`. The result maps images (n, *input_shape) to features (n, channels).
+    timeout: seconds after which a network that does not answer counts as missing.
+
+    Weights come from Keras' cache, or are downloaded into it. Where that fails, a sentence is printed.
+    """
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(timeout)
+    try:
+        return network(weights="imagenet", include_top=False, pooling="avg", input_shape=input_shape)
+    except Exception as error:  # Keras wraps what went wrong in a plain Exception
+        reason = " ".join(str(error).split())[:200]
+        print(f"No ImageNet weights: they are neither in Keras' cache nor within reach of this machine ({reason}).")
+        return None
+    finally:
+        socket.setdefaulttimeout(before)
