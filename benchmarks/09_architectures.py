@@ -1,11 +1,13 @@
 """Lesson 09: AlexNet, VGG and ResNet at equal processor time, their ablations, depth, one change at a time, transfer.
 
 Run from the course's folder: python benchmarks/09_architectures.py [budget] [depth] [changes] [transfer] [--seeds 3]
-Without names all four parts run. Each writes results/09/PART.json, after every seed; transfer also writes the two
-source models.
+Without names all four parts run: about a quarter of an hour of processor time. Each writes results/09/PART.json after every seed;
+transfer also writes the two source models. A run that was stopped goes on where it was, as long as the settings in the
+file's note are those of this script; delete the file to begin again.
 """
 
 import argparse
+import json
 import os
 import time
 
@@ -23,7 +25,8 @@ BUDGET = 10  # processor seconds
 SHAPE = (32, 32, 1)
 ON_THE_DATA = "brain-lesions (simulated), 32×32; seeds set the weights and the order, the patients stay the same. "
 TRANSFER_PATIENTS = [12, 40]  # a quarter of each class
-TRANSFER_STEPS = 240
+TRANSFER_STEPS = 200
+SOURCES = ["lesion_present", "slice_position"]
 SOURCE_PATIENTS = 480  # the other 120 training patients are kept for the target task
 
 
@@ -142,7 +145,7 @@ def run_budget(brains, seed, results):
 # ---- depth ---------------------------------------------------------------------------------------------------------------
 
 BLOCKS = [2, 8, 16]  # two layers each; the first convolution and the dense layer make two more
-DEPTH_PATIENTS, DEPTH_EPOCHS = 300, 6
+DEPTH_PATIENTS, DEPTH_EPOCHS = 300, 5
 
 
 def deep_net(blocks, identity, mean, variance):
@@ -219,8 +222,14 @@ def run_changes(brains, seed, results):
 # ---- transfer ---------------------------------------------------------------------------------------------------------------
 
 
-def source_model(task, brains, pixels):
-    """The small CNN, trained on another question about the same kind of slices, of patients the target never sees."""
+def source_model(task, brains, pixels, done):
+    """The small CNN, trained on another question about the same kind of slices, of patients the target never sees.
+
+    Where a run goes on after `done` seeds, it is the model that these seeds used.
+    """
+    path = ROOT / "results" / "09" / f"{task}.keras"
+    if done:
+        return keras.models.load_model(path)
     rows = np.arange(4 * SOURCE_PATIENTS)  # four slices each
     if task == "lesion_present":
         targets, loss = brains.train.targets["label"] > 0, keras.losses.BinaryCrossentropy(from_logits=True)
@@ -238,8 +247,8 @@ def source_model(task, brains, pixels):
     ).history["loss"]
     clean = models.small_cnn(SHAPE, 1, **pixels)  # without the optimiser's memory, a third of the size
     clean.set_weights(model.get_weights())
-    (ROOT / "results" / "09").mkdir(exist_ok=True)
-    clean.save(ROOT / "results" / "09" / f"{task}.keras")
+    path.parent.mkdir(exist_ok=True)
+    clean.save(path)
     print(task, len(history), "epochs, loss", history[-1], flush=True)
     return clean
 
@@ -284,24 +293,34 @@ def main():
     parser.add_argument("parts", nargs="*", metavar="part", help="budget, depth, changes, transfer; default: all")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
+    runs = {"budget": run_budget, "depth": run_depth, "changes": run_changes, "transfer": run_transfer}
+    if unknown := set(arguments.parts) - set(runs):
+        parser.error(f"no such part: {', '.join(unknown)}; the parts are {', '.join(runs)}")
     brains = data.load("brain-lesions", size=32)
     pixels = {"mean": brains.train.images.mean(), "variance": brains.train.images.var()}
     notes = {
         "budget": f"Every network trained for {BUDGET} processor seconds (one thread). {ON_THE_DATA}",
         "depth": f"Networks of growing depth on 8×8 maps, {DEPTH_PATIENTS} patients, {DEPTH_EPOCHS} epochs, Adam 1e-3. {ON_THE_DATA}",
         "changes": f"Three convolutions, one property changed, {CHANGE_EPOCHS} epochs. {ON_THE_DATA}",
-        "transfer": f"Four classes from few patients; seeds also choose the patients. {ON_THE_DATA}",
+        "transfer": f"Four classes from few patients, {TRANSFER_STEPS} steps for each stage; seeds also choose the patients. "
+        + ON_THE_DATA,
     }
-    runs = {"budget": run_budget, "depth": run_depth, "changes": run_changes, "transfer": run_transfer}
     for part in arguments.parts or runs:
-        results, options = {}, {}
-        if part == "transfer":
-            tasks = ("lesion_present", "slice_position")
-            options["sources"] = {task: source_model(task, brains, pixels) for task in tasks}
-        for seed in range(arguments.seeds):
+        note = f"{notes[part]}Accuracy per slice on unseen patients; intervals: 95 %, bootstrap by patient."
+        results, done = unfinished(part, note)
+        options = {}
+        if part == "transfer" and done < arguments.seeds:
+            options["sources"] = {task: source_model(task, brains, pixels, done) for task in SOURCES}
+        for seed in range(done, arguments.seeds):
             runs[part](brains, seed, results, **options)
-            note = f"{notes[part]}Accuracy per slice on unseen patients; intervals: 95 %, bootstrap by patient."
             save(f"09/{part}.json", results, seeds=list(range(seed + 1)), note=note)
+
+
+def unfinished(part, note):
+    """Results of an earlier run of this part with the same settings, and the number of seeds that they hold."""
+    path = ROOT / "results" / "09" / f"{part}.json"
+    document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return (document["results"], len(document["seeds"])) if document.get("note") == note else ({}, 0)
 
 
 if __name__ == "__main__":
