@@ -17,7 +17,7 @@ GROUPS = {
     "VGG: small kernels": ["VGG", "VGG, one 5×5"],
     "ResNet: the identity": ["ResNet", "ResNet, no identity"],
 }
-SIZES = {"parameters": "parameters", "multiply-adds per image": "multiply_adds"}
+SIZES = {"thousand parameters": ("parameters", 1e3), "million multiply-adds per image": ("multiply_adds", 1e6)}
 
 
 def receptive_field() -> Explorer:
@@ -76,25 +76,27 @@ def _draw_receptive_field(figure, layers, kernel, stride, dilation):
     field, effective = len(row), effective_side(row)
     picture, profile, bars = figure.subplots(1, 3, width_ratios=[1.15, 1, 1])
 
-    plot.image(picture, ct.image, f"field {field} pixels = {field * ct.spacing[0]:.0f} mm", window=(-160, 240))
-    spot = np.zeros((size, size, 4))
+    # The whole CT, or the part around the field where the field is small.
+    view = min(size, max(64, 2 * field))
+    half = view / 2
+    plot.image(picture, ct.image, f"field {field} pixels = {field * ct.spacing[0]:.0f} mm", window=(-200, 1200))
+    middle = size // 2
+    spot = np.zeros((field, field, 4))
     spot[..., :3] = [0.9, 0.62, 0.0]
-    strength = np.sqrt(np.outer(row, row) / row.max() ** 2)  # the root, so that the faint parts can be seen
-    cut = max(0, (field - size) // 2 + 1) if field > size else 0
-    strength = strength[cut : field - cut, cut : field - cut][:size, :size]
-    corner = (size - len(strength)) // 2
-    spot[corner : corner + len(strength), corner : corner + len(strength), 3] = 0.75 * strength
-    picture.imshow(spot)
-    for side, style in [(min(field, size), "-"), (min(effective, size), "--")]:
-        start = (size - side) // 2
-        frame = plot.frame(start, start, side, side)
-        frame.set_linestyle(style)
+    spot[..., 3] = 0.75 * np.sqrt(np.outer(row, row)) / row.max()  # the root, so that the faint parts can be seen
+    edge = middle - field // 2 - 0.5
+    picture.imshow(spot, extent=(edge, edge + field, edge + field, edge))
+    for side, style in [(field, "-"), (effective, "--")]:
+        frame = plot.frame(middle - side // 2, middle - side // 2, side, side)
+        frame.set(linestyle=style, linewidth=1.6, clip_on=True)
         picture.add_patch(frame)
+    picture.set(xlim=(middle - half - 0.5, middle + half - 0.5), ylim=(middle + half - 0.5, middle - half - 0.5))
 
-    profile.bar(np.arange(field) - field // 2, row / row.max(), width=0.9, color=plot.COLOURS["orange"])
-    profile.axvspan(-effective / 2, effective / 2, color=plot.COLOURS["sky"], alpha=0.3, lw=0)
-    half = max(field // 2, 3) + 1
-    profile.set(xlim=(-half, half), xlabel="pixels from the centre", ylabel="paths (largest = 1)")
+    edges = np.arange(field + 1) - field / 2
+    profile.stairs(row / row.max(), edges, fill=True, color=plot.COLOURS["orange"])
+    profile.axvspan(-effective / 2, effective / 2, color=plot.COLOURS["sky"], alpha=0.3, lw=0, zorder=0)
+    reach = max(field // 2, 3) + 1
+    profile.set(xlim=(-reach, reach), xlabel="pixels from the centre", ylabel="paths (largest = 1)")
     profile.set_title(f"{SHARE:.0%} of the paths: {effective} pixels")
 
     stack, single = cost(layers, kernel, stride, size), cost(1, field, stride**layers, size)
@@ -103,6 +105,7 @@ def _draw_receptive_field(figure, layers, kernel, stride, dilation):
         drawn = bars.bar(places + offset, values, 0.36, color=plot.COLOURS[colour], label=label)
         bars.bar_label(drawn, [_short(value) for value in values], fontsize=8)
     bars.set(yscale="log", ylim=(1e2, 1e12), xticks=places, xticklabels=["weights", "multiply-adds"])
+    bars.minorticks_off()
     bars.set_title(f"cost with {CHANNELS} channels")
     bars.legend(loc="upper left")
 
@@ -138,7 +141,7 @@ def equal_time() -> Explorer:
         _draw_equal_time,
         {
             "group": choice("Compare", GROUPS),
-            "size": choice("Size by", SIZES, "multiply-adds per image"),
+            "size": choice("Size in", SIZES, "million multiply-adds per image"),
             "seconds": slider("Processor seconds", 2, last, last),
         },
         alt="Left: test accuracy rising with processor seconds, one colour for each network. Right: the accuracy reached, "
@@ -159,12 +162,13 @@ def _draw_equal_time(figure, group, size, seconds):
             x, y = zip(*[(point["seconds"], point["test"]) for point in row["curve"]], strict=True)
             curves.plot(x, y, color=colour, lw=1.2, marker=markers[place], ms=3, label=None if n else network)
         reached = at_equal_time(network, seconds)
-        x = np.full(len(reached), stored[SIZES[size]])
+        key, unit = SIZES[size]
+        x = np.full(len(reached), stored[key] / unit)
         dots.plot(x, reached, markers[place], color=colour, ms=6, alpha=0.8)
     for ax in (curves, dots):
         ax.axhline(0.25, color="0.6", lw=1, ls=":")
     curves.axvline(seconds, color="0.3", lw=1, ls="--")
     curves.set(xlabel="processor seconds of training", ylabel="test accuracy", ylim=(0.15, 1))
     curves.legend(loc="upper left", fontsize=9)
-    dots.set(xscale="log", xlabel=size, title=f"after {seconds} processor seconds")
-    dots.margins(x=0.3)
+    dots.set(xlabel=size, title=f"after {seconds} processor seconds")
+    dots.set_xlim(0, 1.15 * dots.dataLim.x1)
