@@ -94,7 +94,9 @@ before = used()
 with models.without_weights():
     network = models.keras.applications.VGG16(weights=None)
     print(network.count_params())
-small = models.small_cnn((32, 32, 1), 4)  # the next network must not make up for the weights left out
+# The next layer whose shape Keras has to try out must not make up for the weights left out.
+models.RandomIntensity()(models.keras.Input((32, 32, 1)))
+small = models.small_cnn((32, 32, 1), 4)
 assert small(models.keras.ops.zeros((1, 32, 32, 1))).shape == (1, 4)
 print(used() - before)
 """
@@ -162,8 +164,8 @@ def test_cost_of_a_stack():
 
 
 def test_at_equal_time_takes_the_last_epoch_that_fits(monkeypatch):
-    curve = [{"seconds": 2.0, "test": 0.4}, {"seconds": 4.0, "test": 0.7}]
-    monkeypatch.setattr(explorers, "_stored", lambda: {"net": {"rows": [{"curve": curve}, {"curve": curve[1:]}]}})
+    curve = [{"seconds": 1.0, "test": 0.5}, {"seconds": 2.0, "test": 0.4}, {"seconds": 4.0, "test": 0.7}]
+    monkeypatch.setattr(explorers, "_stored", lambda: {"net": {"rows": [{"curve": curve}, {"curve": curve[2:]}]}})
     np.testing.assert_array_equal(explorers.at_equal_time("net", 3), [0.4, np.nan])
     np.testing.assert_array_equal(explorers.at_equal_time("net", 4), [0.7, 0.7])
 
