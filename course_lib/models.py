@@ -1,0 +1,68 @@
+"""Keras models that more than one notebook uses, and a quiet progress line for `fit`.
+
+Importing this module imports TensorFlow and Keras, which takes some seconds.
+"""
+
+import time
+
+from IPython import get_ipython
+from IPython.display import Pretty, display
+
+from course_lib import import_tensorflow
+
+import_tensorflow()  # before Keras, so that its start-up log does not end up in the notebook
+
+import keras  # noqa: E402
+from keras import layers  # noqa: E402
+
+
+def small_cnn(input_shape, classes):
+    """The small CNN of the course: four convolutions, global average pooling, one output for each class.
+
+    input_shape: (h, w, c), from 16×16 pixels up; images in [0, 1].
+    classes: number of outputs. They are logits: use a loss with `from_logits=True`, or a softmax behind them.
+    Returns a `keras.Sequential` that is not compiled. Weights start as He et al. 2015 (arXiv:1502.01852) advise.
+    """
+    model = keras.Sequential([layers.Input(input_shape)], name="small_cnn")
+    model.add(layers.Conv2D(16, 5, strides=2, padding="same", activation="relu", kernel_initializer="he_normal"))
+    for channels in (32, 64, 64):
+        model.add(layers.Conv2D(channels, 3, padding="same", activation="relu", kernel_initializer="he_normal"))
+        model.add(layers.MaxPooling2D())
+    model.add(layers.GlobalAveragePooling2D())
+    model.add(layers.Dense(classes))
+    return model
+
+
+class LiveProgress(keras.callbacks.Callback):
+    """Shows how far `fit` is, in one line that is rewritten as it trains: `fit(verbose=0, callbacks=[LiveProgress()])`.
+
+    In a notebook one line of text stays behind, with epochs, seconds and the last losses and metrics. Elsewhere only
+    that last line is printed.
+    """
+
+    def on_train_begin(self, logs=None):
+        self._start = self._shown = time.perf_counter()
+        self._epochs = 0
+        # In a terminal a display cannot be rewritten: every update would be a new line.
+        live = hasattr(get_ipython(), "kernel")
+        self._line = display(Pretty("training …"), display_id=True) if live else None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._line and time.perf_counter() - self._shown > 0.5:
+            self._shown = time.perf_counter()
+            self._line.update(Pretty(f"epoch {self._epochs + 1} of {self.params['epochs']}, {self._numbers(logs)}"))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._epochs += 1
+
+    def on_train_end(self, logs=None):
+        text = f"{self._epochs} {'epoch' if self._epochs == 1 else 'epochs'}, {self._numbers(logs)}"
+        if self._line:
+            self._line.update(Pretty(text))
+        else:
+            print(text)
+
+    def _numbers(self, logs):
+        seconds = f"{time.perf_counter() - self._start:.0f} s"
+        values = [f"{name.replace('val_', 'validation ')} {value:.3f}" for name, value in (logs or {}).items()]
+        return ", ".join([seconds, *values])

@@ -1,0 +1,91 @@
+"""The small CNN, and the progress line in plain Python and in a notebook."""
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pytest
+from tqdm import tqdm
+
+from course_lib import ROOT, models, run_notebooks
+
+keras = models.keras
+
+
+@pytest.mark.parametrize("shape, classes", [((64, 64, 1), 4), ((32, 32, 1), 2), ((16, 24, 3), 1)])
+def test_small_cnn_gives_one_logit_for_each_class(shape, classes):
+    model = models.small_cnn(shape, classes)
+    images = np.random.default_rng(0).random((5, *shape), np.float32)
+    logits = model(images).numpy()
+    assert logits.shape == (5, classes)
+    assert (logits < 0).any() or (logits > 1).any()  # no softmax, no sigmoid
+
+
+def test_small_cnn_learns():
+    rng = np.random.default_rng(0)
+    label = np.arange(64) % 2
+    images = rng.random((64, 32, 32, 1), np.float32) * 0.3
+    images[label == 1, 8:20, 8:20] += 0.6
+    keras.utils.set_random_seed(0)
+    model = models.small_cnn((32, 32, 1), 2)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    history = model.fit(images, label, batch_size=16, epochs=8, verbose=0)
+    assert history.history["accuracy"][-1] > 0.9
+
+
+def tiny_fit(epochs, **options):
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 2)), np.ones(8), epochs=epochs, verbose=0, callbacks=[models.LiveProgress()], **options)
+
+
+def test_in_plain_python_one_line_is_printed_at_the_end(capsys):
+    tiny_fit(3)
+    out = capsys.readouterr().out
+    assert re.fullmatch(r"3 epochs, \d+ s, loss \d+\.\d{3}\n", out)
+
+
+def test_the_line_counts_the_epochs_that_ran_and_names_the_validation_loss(capsys):
+    tiny_fit(3, initial_epoch=2, validation_split=0.5)
+    out = capsys.readouterr().out
+    assert re.fullmatch(r"1 epoch, \d+ s, loss \d+\.\d{3}, validation loss \d+\.\d{3}\n", out)
+
+
+def test_in_a_notebook_one_line_of_text_stays():
+    code = """
+import numpy as np
+from course_lib import models
+
+model = models.keras.Sequential([models.keras.layers.Input((2,)), models.keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+history = model.fit(np.ones((64, 2)), np.ones(64), epochs=2, verbose=0, callbacks=[models.LiveProgress()])
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    _, _, error = run_notebooks.execute(notebook, tqdm(disable=True))
+    assert error is None
+    (output,) = notebook.cells[0].outputs  # one line, and nothing on stderr
+    assert output.output_type == "display_data"
+    assert re.fullmatch(r"2 epochs, \d+ s, loss \d+\.\d{3}", output.data["text/plain"])
+
+
+def test_in_a_notebook_the_line_moves_while_it_trains(monkeypatch):
+    shown = []
+    line = SimpleNamespace(update=lambda text: shown.append(text.data))
+    monkeypatch.setattr(models, "get_ipython", lambda: SimpleNamespace(kernel=True))
+    monkeypatch.setattr(models, "display", lambda text, display_id: line)
+    clock = itertools.count()  # every look at it is a second later
+    monkeypatch.setattr(models, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    tiny_fit(2)
+    assert len(shown) == 3
+    assert shown[0].startswith("epoch 1 of 2, ") and shown[1].startswith("epoch 2 of 2, ")
+    assert shown[2].startswith("2 epochs, ")
+
+
+def test_importing_the_package_does_not_import_keras():
+    code = "import sys, course_lib; assert not {'keras', 'tensorflow'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
