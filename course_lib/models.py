@@ -16,21 +16,31 @@ import keras  # noqa: E402
 from keras import layers  # noqa: E402
 
 
-def small_cnn(input_shape, classes):
+def small_cnn(input_shape, classes, *, mean=0.0, variance=1.0):
     """The small CNN of the course: four convolutions, global average pooling, one output for each class.
 
-    input_shape: (h, w, c), from 16×16 pixels up; images in [0, 1].
-    classes: number of outputs. They are logits: use a loss with `from_logits=True`, or a softmax behind them.
+    input_shape: (h, w, c), from 16×16 pixels up.
+    classes: number of outputs. They are logits: use a loss with `from_logits=True`, or put a softmax behind them.
+    mean, variance: of the pixels of the training images; the first layer standardises with them.
     Returns a `keras.Sequential` that is not compiled. Weights start as He et al. 2015 (arXiv:1502.01852) advise.
     """
-    model = keras.Sequential([layers.Input(input_shape)], name="small_cnn")
-    model.add(layers.Conv2D(16, 5, strides=2, padding="same", activation="relu", kernel_initializer="he_normal"))
-    for channels in (32, 64, 64):
-        model.add(layers.Conv2D(channels, 3, padding="same", activation="relu", kernel_initializer="he_normal"))
-        model.add(layers.MaxPooling2D())
-    model.add(layers.GlobalAveragePooling2D())
-    model.add(layers.Dense(classes))
-    return model
+    conv = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
+    return keras.Sequential(
+        [
+            layers.Input(input_shape),
+            layers.Normalization(mean=mean, variance=variance),
+            layers.Conv2D(16, 5, strides=2, **conv),
+            layers.Conv2D(32, 3, **conv),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, **conv),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, **conv),
+            layers.MaxPooling2D(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(classes),
+        ],
+        name="small_cnn",
+    )
 
 
 class LiveProgress(keras.callbacks.Callback):
