@@ -7,7 +7,8 @@ One simulated patient is made in four steps, all in three dimensions and in mill
 3. contrast: a power of the intensity, and a gain;
 4. acquisition: a smooth bias field and Rician noise.
 
-Steps 1, 3 and 4 draw from the same distributions for every class, so that none of them tells the class.
+Steps 1, 3 and 4 draw from the same distributions for every class, so that none of them tells the class. All is
+computed in double precision: the last bits differ between processors, and must not decide where a lesion lies.
 """
 
 import os
@@ -49,9 +50,8 @@ class _Atlas:
     t1: np.ndarray
     white: np.ndarray
     tissue: np.ndarray
-    near_ventricle: np.ndarray  # (m, 3) points of white matter 3 to 20 mm from a ventricle
-    white_points: np.ndarray  # (m, 3) points of white matter
-    white_depth: np.ndarray  # (m,) their distance from the surface of the brain in mm
+    near_ventricle: np.ndarray  # white matter 3 to 20 mm from a ventricle; every second voxel
+    white_depth: np.ndarray  # distance from the surface of the brain in mm, 0 outside white matter; every second voxel
 
 
 @lru_cache(maxsize=2)
@@ -73,9 +73,8 @@ def _atlas(size: int) -> _Atlas:
     blur = (1.2, 0.4 * FIELD_OF_VIEW / size, 0.4 * FIELD_OF_VIEW / size)  # mm; avoids aliasing
     return _Atlas(
         *(ndimage.gaussian_filter(volume, blur, truncate=3) for volume in (t1, white, tissue)),
-        near_ventricle=2 * np.argwhere(near_ventricle),
-        white_points=2 * np.argwhere(white_matter),
-        white_depth=to_surface[white_matter],
+        near_ventricle=near_ventricle,
+        white_depth=np.where(white_matter, to_surface, 0),
     )
 
 
@@ -85,7 +84,7 @@ class _Grid:
     def __init__(self, size: int):
         across = (np.arange(size) - (size - 1) / 2) * FIELD_OF_VIEW / size
         self.z = (np.arange(SLICES) - (SLICES - 1) / 2) * SLICE_GAP
-        self.points = np.stack(np.meshgrid(self.z, across, across, indexing="ij")).astype(np.float32)
+        self.points = np.stack(np.meshgrid(self.z, across, across, indexing="ij"))
         self._axes = (self.z, 20), (across, FIELD_OF_VIEW / 2), (across, FIELD_OF_VIEW / 2)
         self._bases = {}
 
@@ -97,11 +96,10 @@ class _Grid:
 
             knots = [np.arange(-np.ceil(r / distance), np.ceil(r / distance) + 1) * distance for _, r in self._axes]
             self._bases[distance] = [
-                CubicSpline(k, np.eye(len(k)))(axis).astype(np.float32)
-                for k, (axis, _) in zip(knots, self._axes, strict=True)
+                CubicSpline(k, np.eye(len(k)))(axis) for k, (axis, _) in zip(knots, self._axes, strict=True)
             ]
         z, y, x = self._bases[distance]
-        values = rng.standard_normal((z.shape[1], y.shape[1], x.shape[1])).astype(np.float32)
+        values = rng.standard_normal((z.shape[1], y.shape[1], x.shape[1]))
         return y @ np.tensordot(z, values, 1) @ x.T
 
 
@@ -113,12 +111,25 @@ def _grid(size: int) -> _Grid:
 def _sample(volume, points):
     from scipy import ndimage
 
-    return ndimage.map_coordinates(volume, points, order=1, output=np.float32)
+    return ndimage.map_coordinates(volume, points, order=1, output=float)
+
+
+def _look_up(coarse, points):
+    """Values of a map that holds every second voxel at the nearest one to each point."""
+    last = np.array(coarse.shape)[:, None, None, None] - 1
+    return coarse[tuple(np.clip(np.rint(points / 2).astype(int), 0, last))]
+
+
+def _pick(rng, allowed, places, count=None):
+    """Random points of one slice: `allowed` (rows, columns) says where, `places` (3, rows, columns) are the points."""
+    rows, columns = np.nonzero(allowed)
+    drawn = rng.integers(len(rows), size=count)
+    return places[:, rows[drawn], columns[drawn]].T
 
 
 def _column(vector):
     """A vector (3,), shaped to be combined with points (3, slices, rows, columns)."""
-    return np.asarray(vector, np.float32)[:, None, None, None]
+    return np.asarray(vector)[:, None, None, None]
 
 
 def _rotation(angles):
@@ -129,17 +140,19 @@ def _rotation(angles):
     return about_z @ about_y @ about_x
 
 
-def _anatomy(rng, grid: _Grid, middle: float) -> np.ndarray:
-    """Template coordinates (3, slices, rows, columns) of each pixel of a patient, in mm."""
+def _anatomy(seed: tuple[int, ...], grid: _Grid):
+    """Template coordinates (3, slices, rows, columns) of a patient's pixels in mm, and MNI z of the middle."""
+    rng = np.random.default_rng([*seed, 0])
+    middle = rng.uniform(4, 32)
     scale = rng.uniform(0.94, 1.04) * rng.uniform(0.97, 1.03, 3)
-    turn = _rotation(np.deg2rad(rng.uniform(-1, 1, 3) * [8, 4, 4]))
-    shift = rng.uniform(-1, 1, 3) * [0, 6, 6] + [middle - FIRST_Z, *CENTRE]
-    points = np.tensordot((turn / scale).astype(np.float32), grid.points, 1) + _column(shift)
+    turn = _rotation(np.deg2rad(rng.uniform(-1, 1, 3) * [10, 4, 4]))
+    shift = rng.uniform(-1, 1, 3) * [0, 5, 8] + [middle - FIRST_Z, *CENTRE]
+    points = np.tensordot(turn / scale, grid.points, 1) + _column(shift)
     points += 2.0 * np.stack([grid.smooth_field(rng, 35.0) for _ in range(3)])
     # Ventricles: tissue is moved away from (or towards) the middle of the brain.
     from_middle = points - _column([20 - FIRST_Z, 108, 98])
     fall_off = np.exp(-np.sum((from_middle / _column([30, 40, 22])) ** 2, 0) / 2)
-    return points - np.float32(rng.uniform(-0.25, 0.45)) * fall_off * from_middle
+    return points - rng.uniform(-0.25, 0.45) * fall_off * from_middle, middle
 
 
 def _soft_step(depth, width):
@@ -147,12 +160,11 @@ def _soft_step(depth, width):
     return 1 / (1 + np.exp(-np.clip(4 * depth / width, -30, 30)))
 
 
-def _mass(rng, atlas, grid, points, middle):
+def _mass(rng, atlas, grid, points, places):
     """Roundish mass: dark core, brighter rim, oedema in the white matter, pushed tissue around."""
     radius = rng.uniform(15, 22)
-    near_middle = np.abs(atlas.white_points[:, 0] + FIRST_Z - middle) < 2
-    candidates = atlas.white_points[near_middle & (atlas.white_depth > 0.8 * radius)]
-    centre = candidates[rng.integers(len(candidates))]
+    slice_ = SLICES // 2 - rng.integers(2)
+    centre = _pick(rng, _look_up(atlas.white_depth, places)[slice_] > 0.8 * radius, places[:, slice_])
     stretch = rng.uniform([1.1, 0.9, 0.9], [1.4, 1.12, 1.12])  # longest across the slices: each of them cuts it
     wobble = 1 + 0.10 * grid.smooth_field(rng, 18.0)
     offset = points - _column(centre)
@@ -180,16 +192,15 @@ def _mass(rng, atlas, grid, points, middle):
     return t1, whole + oedema
 
 
-def _white_matter_lesions(rng, atlas, grid, points, middle):
+def _white_matter_lesions(rng, atlas, grid, points, places):
     """Several dark spots in the white matter around the ventricles, at least two through every slice."""
     t1 = _sample(atlas.t1, points)
     white = _sample(atlas.white, points)
     membership = np.zeros_like(t1)
-    for z in grid.z + middle:
-        candidates = atlas.near_ventricle[np.abs(atlas.near_ventricle[:, 0] + FIRST_Z - z) < 2]
-        for centre in candidates[rng.integers(len(candidates), size=rng.integers(2, 5))]:
+    allowed = _look_up(atlas.near_ventricle, places)
+    for slice_ in range(SLICES):
+        for centre in _pick(rng, allowed[slice_], places[:, slice_], rng.integers(2, 5)):
             radii = rng.uniform([4, 4, 4], [6, 7, 7])
-            # Longer away from the ventricle than along it, as such lesions often are.
             offset = points - _column(centre)
             distance = np.sqrt(np.sum((offset / _column(radii)) ** 2, 0))
             membership = np.maximum(membership, _soft_step((1 - distance) * radii.min(), 2.0))
@@ -198,7 +209,7 @@ def _white_matter_lesions(rng, atlas, grid, points, middle):
     return t1 + membership * (value - t1), membership
 
 
-def _infarct(rng, atlas, grid, points, middle):
+def _infarct(rng, atlas, grid, points, places):
     """Dark wedge of a vascular territory: its tip deep in one hemisphere, its base on the cortex."""
     t1 = _sample(atlas.t1, points)
     tissue = _sample(atlas.tissue, points)
@@ -212,7 +223,7 @@ def _infarct(rng, atlas, grid, points, middle):
     wobble = 3.0 * grid.smooth_field(rng, 14.0)
     to_edge = reach * np.sin(half_angle - np.minimum(np.abs(angle), half_angle + np.pi / 2)) + wobble
     to_tip = reach - rng.uniform(4, 18) + wobble
-    height = rng.uniform(13, 22) - np.abs(points[0] + FIRST_Z - middle)
+    height = rng.uniform(13, 22) - np.abs(points[0] - places[0].mean())
     width = rng.uniform(2, 7)
     membership = _soft_step(np.minimum(np.minimum(to_edge, to_tip), height), width) * tissue
     value = rng.uniform(CSF, 0.55 * GREY)
@@ -225,15 +236,16 @@ _DRAW = {1: _mass, 2: _white_matter_lesions, 3: _infarct}
 
 def simulate_patient(label: int, seed: tuple[int, ...], size: int):
     """One patient: images uint8 (slices, size, size), masks bool, MNI z of each slice in mm."""
-    anatomy, lesion, scanner, noise = (np.random.default_rng([*seed, step]) for step in range(4))
+    lesion, scanner, noise = (np.random.default_rng([*seed, step]) for step in (1, 2, 3))
     grid, atlas = _grid(size), _atlas(size)
-    middle = anatomy.uniform(4, 32)
-    points = _anatomy(anatomy, grid, middle)
+    points, middle = _anatomy(seed, grid)
     if label == 0:
         t1, membership = _sample(atlas.t1, points), np.zeros(points.shape[1:])
     else:
-        t1, membership = _DRAW[label](lesion, atlas, grid, points, middle)
-    t1 = np.clip(t1, 0, 1) ** scanner.uniform(0.8, 1.3) * scanner.uniform(0.65, 0.95)
+        # Lesions are placed on the same grid for every size, so that a patient is the same one at every size.
+        places = points if size == 64 else _anatomy(seed, _grid(64))[0]
+        t1, membership = _DRAW[label](lesion, atlas, grid, points, places)
+    t1 = np.clip(t1, 0, 1) ** scanner.uniform(0.8, 1.3) * scanner.uniform(0.6, 0.95)
     t1 *= np.exp(0.1 * grid.smooth_field(scanner, 80.0))
     sigma = scanner.uniform(0.01, 0.03)
     real, imaginary = sigma * noise.standard_normal((2, *t1.shape))

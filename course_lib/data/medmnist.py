@@ -21,7 +21,7 @@ from course_lib.data.base import Dataset, Split, cache_folder, to_float
 
 SPLITS = ("train", "val", "test")
 # Seconds to wait for a connection, and for the next bytes: without a network the error comes at once.
-TIMEOUT = (5, 30)
+TIMEOUT = (3, 30)
 
 
 @cache

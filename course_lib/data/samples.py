@@ -192,8 +192,9 @@ SAMPLES: dict[str, _Entry] = {
         source="examples_ybr_color.dcm in pydicom, fewer and smaller frames of 'color3d_jpeg_baseline'",
         licence=_PYDICOM_LICENCE,
         read=lambda: _read_dicom_colour("examples_ybr_color.dcm"),
-        note="One second of an apical view by its looks (the header does not say); the probe moves, text is burnt "
-        "into the pixels, and the header's calibration does not fit the stored frame size: no spacing.",
+        note="One second of an apical view by its looks (the header does not say). The probe moves, two frames "
+        "repeat the one before, text is burnt into the pixels, and the header's calibration does not fit the stored "
+        "frame size: no spacing.",
     ),
     "retina": _Entry(
         title="Fundus photograph of a normal left eye",

@@ -1,0 +1,125 @@
+"""Samples, and what every dataset promises: real images offline, provenance, a fast import."""
+
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from course_lib import ROOT, data
+from course_lib.data.samples import SAMPLES
+
+SHAPES = {
+    "ct": (128, 128),
+    "mr": (64, 64),
+    "ultrasound": (240, 320, 3),
+    "echo": (30, 240, 320, 3),
+    "retina": (1411, 1411, 3),
+    "histology": (512, 512, 3),
+    "microaneurysms": (102, 102),
+    "brain": (189, 233, 197),
+}
+
+
+@pytest.fixture(scope="module")
+def samples():
+    """All samples, read while every connection is refused."""
+
+    def refuse(*_):
+        raise AssertionError("a sample asked for the network")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        return {name: data.sample(name) for name in SAMPLES}
+
+
+def test_every_sample_is_real_documented_and_of_the_promised_shape(samples):
+    assert {name: sample.image.shape for name, sample in samples.items()} == SHAPES
+    for name, sample in samples.items():
+        assert sample.image.dtype == np.float32 and np.isfinite(sample.image).all(), name
+        assert sample.simulated is False and sample.source and sample.licence, name
+        text = str(sample)
+        for part in (sample.title, "real", sample.unit, sample.source, sample.licence):
+            assert part in text, (name, part)
+        if sample.unit != "HU":
+            assert 0 <= sample.image.min() < sample.image.max() <= 1, name
+            assert sample.image.max() > 0.5, f"{name} was divided twice"
+
+
+def test_ct_is_in_hounsfield_units(samples):
+    ct = samples["ct"]
+    assert ct.unit == "HU" and ct.spacing == pytest.approx((0.661468, 0.661468))
+    assert -1000 < ct.image.min() < -850, "the darkest pixels are air in the lung"
+    assert 700 < ct.image.max() < 2000, "the brightest are compact bone"
+    assert -50 < np.median(ct.image) < 80, "most of the picture is soft tissue"
+
+
+def test_mr_and_echo(samples):
+    assert samples["mr"].spacing == pytest.approx((0.3125, 0.3125)) and samples["mr"].image.max() == 1
+    clip = samples["echo"].image
+    changes = np.abs(np.diff(clip, axis=0)).mean(axis=(1, 2, 3))
+    assert np.sum(changes == 0) == 2 and np.sort(changes)[2] > 0.002, "it moves, but for the two repeats of the note"
+    assert np.abs(clip[..., 0] - clip[..., 2]).mean() < 0.01, "a grey clip: the colours were converted"
+    assert samples["echo"].spacing is None and samples["ultrasound"].spacing is None
+
+
+def test_brain_stands_upright_and_its_maps_fit(samples):
+    brain = samples["brain"]
+    assert brain.spacing == (1, 1, 1)
+    inside = brain.image > 0.3
+    rows = np.flatnonzero(inside.any(axis=(0, 2)))
+    # In MNI space the brain reaches from 105 mm behind the origin to 74 mm before it; row 0 is 98 mm before it.
+    assert abs(rows[0] - (98 - 74)) <= 3 and abs(rows[-1] - (98 + 105)) <= 3
+    area = inside.sum(axis=(1, 2))
+    assert area[150] < area[112] < area[82], "slices run upwards: the top of the head is small"
+    grey, white = brain.maps["grey matter"], brain.maps["white matter"]
+    assert grey.shape == white.shape == brain.image.shape and grey.max() == white.max() == 1 and grey.min() >= 0
+    fluid = (grey + white < 0.1) & inside
+    assert brain.image[white > 0.9].mean() > brain.image[grey > 0.9].mean() > brain.image[fluid].mean() + 0.1
+    np.testing.assert_array_equal(brain.image, brain.image[:, :, ::-1], "the note says: exact mirror images")
+
+
+def test_samples_are_independent_copies():
+    first = data.sample("mr")
+    first.image[:] = 0
+    assert data.sample("mr").image.max() == 1
+
+
+def test_unknown_names_are_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="no sample called 'xray'.*ct, mr, ultrasound"):
+        data.sample("xray")
+    with pytest.raises(ValueError, match="no dataset called 'brains'.*brain-lesions, pneumoniamnist"):
+        data.load("brains")
+
+
+def test_catalogue_lists_everything_with_its_provenance():
+    catalogue = data.catalogue()
+    names = {entry.name for entry in catalogue}
+    assert {f'sample("{name}")' for name in SAMPLES} < names
+    assert {'load("brain-lesions")', 'load("pneumoniamnist")', 'load("breastmnist")'} < names
+    text, html = str(catalogue), catalogue._repr_html_()
+    for entry in catalogue:
+        assert entry.what and entry.real and entry.offline and entry.source and entry.licence
+        assert entry.name in text and entry.what in text
+    assert html.count("<tr>") == len(catalogue) + 1 and "simulated lesions" in html
+    assert "&quot;" in html, "names are escaped"
+
+
+def test_import_is_light():
+    """Heavy packages are imported by the functions that need them, TensorFlow by none of them."""
+    code = (
+        "import sys; from course_lib import data; "
+        "heavy = {'nilearn', 'nibabel', 'skimage', 'sklearn', 'scipy', 'pydicom', 'pooch', 'matplotlib'}; "
+        "print('at import:', *sorted(heavy & set(sys.modules))); "
+        "[data.sample(name) for name in ('ct', 'retina', 'brain')]; data.catalogue(); "
+        "print('later:', *sorted({'tensorflow', 'keras', 'nilearn.datasets'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.stdout.split("\n")[:2] == ["at import:", "later:"], done.stdout + done.stderr
+
+
+def test_datasheets_cover_the_catalogue():
+    text = (ROOT / "datasets" / "README.md").read_text(encoding="utf-8")
+    for entry in data.catalogue():
+        assert f"`{entry.name}`" in text, f"datasets/README.md says nothing of {entry.name}"

@@ -1,0 +1,291 @@
+"""Real datasets in MedMNIST's format: what is read, what is refused, and what a failed download says."""
+
+import hashlib
+import http.server
+import re
+import socket
+import threading
+import time
+import warnings
+import zipfile
+from urllib.parse import urlparse
+
+import numpy as np
+import pytest
+
+from course_lib import data
+from course_lib.data import medmnist
+
+
+def arrays(shape=(28, 28), classes=2, **replaced):
+    """The six arrays of a small file that is in order."""
+    rng = np.random.default_rng(0)
+    made = {}
+    for split, n in (("train", 12), ("val", 6), ("test", 6)):
+        made[f"{split}_images"] = rng.integers(0, 256, (n, *shape), dtype=np.uint8)
+        made[f"{split}_labels"] = (np.arange(n, dtype=np.uint8) % classes)[:, None]
+    return {key: value for key, value in (made | replaced).items() if value is not None}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(name="hospital.npz", **options):
+        path = tmp_path / name
+        np.savez_compressed(path, **arrays(**options))
+        return path
+
+    return write_file
+
+
+@pytest.fixture(autouse=True)
+def no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        yield
+
+
+@pytest.mark.parametrize(
+    "shape, expected", [((28, 28), (28, 28, 1)), ((64, 64), (64, 64, 1)), ((28, 28, 3), (28, 28, 3))]
+)
+def test_reads_grey_colour_and_larger_images(write, shape, expected):
+    dataset = data.load(write(shape=shape, classes=3))
+    raw = arrays(shape=shape, classes=3)
+    for split in ("train", "val", "test"):
+        read = getattr(dataset, split)
+        assert read.images.shape[1:] == expected and read.images.dtype == np.float32
+        np.testing.assert_allclose(
+            read.images.reshape(raw[f"{split}_images"].shape) * 255, raw[f"{split}_images"], atol=1e-4
+        )
+        np.testing.assert_array_equal(read.targets["label"], raw[f"{split}_labels"][:, 0])
+        assert read.targets["label"].dtype == np.int64 and read.groups is None and read.masks is None
+    assert dataset.class_names == ("class 0", "class 1", "class 2")
+    assert dataset.simulated is None and "not known whether real" in str(dataset) and "patients unknown" in str(dataset)
+
+
+def test_a_path_may_be_text(write):
+    assert data.load(str(write())).name == "hospital"
+
+
+def test_larger_version_of_a_known_dataset_keeps_its_class_names(write):
+    dataset = data.load(write("breastmnist_64.npz", shape=(64, 64)))
+    assert dataset.class_names == ("malignant", "normal or benign")
+    assert dataset.simulated is False and "Al-Dhabyani" in dataset.source
+
+
+IMAGES = arrays()["train_images"]
+LABELS = arrays()["train_labels"]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"val_labels": None}, "lacks val_labels; it holds"),
+        ({"train_images": IMAGES / 255}, "train_images has type float64, .*uint8"),
+        ({"train_images": IMAGES[0]}, r"train_images has shape \(28, 28\)"),
+        ({"train_images": IMAGES[..., None].repeat(2, -1)}, r"shape \(12, 28, 28, 2\)"),
+        ({"train_images": IMAGES[:, :, :, None, None]}, "three-dimensional"),
+        ({"val_images": IMAGES[:0], "val_labels": LABELS[:0]}, "no image"),
+        ({"test_images": IMAGES[:6, :20]}, r"test_images are \(20, 28\), but train_images are \(28, 28\)"),
+        ({"train_labels": LABELS.astype(float)}, "train_labels has type float64, .*whole numbers"),
+        ({"train_labels": LABELS[:, 0]}, r"train_labels has shape \(12,\), .*\(n, 1\)"),
+        ({"train_labels": LABELS.repeat(14, 1)}, "several labels"),
+        ({"train_labels": LABELS[:9]}, "train has 12 images, but 9 labels"),
+        ({"test_labels": LABELS[:6].astype(np.int8) - 1}, "test_labels holds -1"),
+        ({"train_labels": LABELS * 2}, r"train_labels are \[0, 2\]"),
+        ({"test_labels": LABELS[:6] + 4}, "test_labels holds 5, but there are 2 classes"),
+        ({"train_labels": np.array([[{}]] * 12, dtype=object)}, "train_labels holds Python objects .*refused"),
+    ],
+)
+def test_what_is_not_in_the_format_is_refused_with_the_reason(write, change, message):
+    with pytest.raises(ValueError, match=message):
+        data.load(write(**change))
+
+
+def test_labels_beyond_the_known_classes_are_refused(write):
+    with pytest.raises(ValueError, match="train_labels holds 2, but there are 2 classes"):
+        data.load(write("pneumoniamnist_64.npz", classes=3))
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def flip_bytes(path):
+    content = bytearray(path.read_bytes())
+    content[2000:2010] = bytes(10)
+    path.write_bytes(content)
+
+
+def single_array(path):
+    with path.open("wb") as file:
+        np.save(file, IMAGES)
+
+
+def not_an_array(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for key in arrays():
+            archive.writestr(f"{key}.npy", "no array")
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (cut_off, "cut off or damaged"),
+        (flip_bytes, "damaged"),
+        (not_an_array, "train_images is not a NumPy array"),
+        (lambda path: path.write_bytes(b""), "is not an .npz file"),
+        (lambda path: path.write_text("patient,label\n1,0\n"), "begins with b'patient,labe'"),
+        (lambda path: path.write_text("\n<!DOCTYPE html><html>404</html>"), "web page"),
+        (single_array, "is not an .npz file"),
+    ],
+)
+def test_spoiled_files_are_refused_with_the_reason(write, spoil, message):
+    path = write()
+    spoil(path)
+    with pytest.raises(ValueError, match=message) as caught:
+        data.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no file .*nothing.npz"):
+        data.load(tmp_path / "nothing.npz")
+
+
+def test_blank_images_and_duplicates_warn(write):
+    test_images = arrays()["test_images"]
+    test_images[0] = 7
+    test_images[1] = IMAGES[3]
+    path = write(test_images=test_images)
+    with pytest.warns(UserWarning) as caught:
+        dataset = data.load(path)
+    texts = " ".join(str(warning.message) for warning in caught)
+    assert "1 of 6 test images are blank" in texts and "1 of 6 test images are also in the training split" in texts
+    assert all(warning.filename == __file__ for warning in caught), "the warning points to the line that loads"
+    assert len(dataset.test) == 6, "nothing is removed"
+
+
+def test_options_of_simulated_data_are_refused(write):
+    for options in ({"size": 64}, {"n_patients": 10}, {"seed": 1}):
+        with pytest.raises(ValueError, match="do not apply"):
+            data.load("pneumoniamnist", **options)
+
+
+def test_every_entry_of_the_list_is_complete():
+    assert set(medmnist.known()) == {
+        "pneumoniamnist", "breastmnist", "retinamnist", "bloodmnist", "octmnist", "pathmnist", "organamnist"
+    }  # fmt: skip
+    for name, about in medmnist.known().items():
+        assert about["url"] == f"https://zenodo.org/records/10519652/files/{name}.npz?download=1"
+        assert re.fullmatch("[0-9a-f]{32}", about["md5"]) and about["licence"] == "CC BY 4.0"
+        pixels = sum(about["images"]) * 28 * 28 * about["channels"]
+        assert 0 < about["megabytes"] <= 1.01 * pixels / 1e6, "a compressed file is smaller than its pixels"
+        assert len(about["images"]) == 3 and len(about["class_names"]) >= 2 and about["title"] and about["source"]
+    assert medmnist.known()["breastmnist"]["class_names"][0] == "malignant"
+
+
+# Downloads: from a server on this machine.
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Serves a file as the dataset "testmnist": set `server.answer` to the bytes, or to a status code."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            answer = self.server.answer
+            self.server.requests += 1
+            self.send_response(answer if isinstance(answer, int) else 200)
+            self.end_headers()
+            if not isinstance(answer, int):
+                self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("COURSE_CACHE", str(cache))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.requests = 0
+        path = tmp_path / "source.npz"
+        np.savez_compressed(path, **arrays())
+        running.answer = path.read_bytes()
+        about = {
+            "url": f"http://127.0.0.1:{running.server_address[1]}/testmnist.npz",
+            "md5": hashlib.md5(running.answer, usedforsecurity=False).hexdigest(),
+            "megabytes": 0.1,
+            "class_names": ["a", "b"],
+            "licence": "CC0",
+            "source": "a test",
+        }
+        running.about, running.file = about, cache / "testmnist.npz"
+        monkeypatch.setattr(medmnist, "known", lambda: {"testmnist": about})
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_download_is_checked_kept_and_not_repeated(server):
+    for _ in range(2):
+        dataset = data.load("testmnist")
+        assert dataset.class_names == ("a", "b") and dataset.simulated is False and len(dataset.train) == 12
+    assert server.requests == 1 and server.file.exists()
+
+
+def test_wrong_checksum_keeps_nothing(server):
+    server.answer += b"!"
+    with pytest.raises(ValueError, match="not the published testmnist file.*MD5.*Nothing was kept"):
+        data.load("testmnist")
+    assert list(server.file.parent.iterdir()) == []
+
+
+def test_a_file_put_there_by_hand_is_used_or_refused_but_never_replaced(server):
+    server.file.parent.mkdir()
+    server.file.write_bytes(server.answer)
+    assert len(data.load("testmnist").train) == 12
+    server.file.write_bytes(b"my own")
+    with pytest.raises(ValueError, match="testmnist.npz is not the published"):
+        data.load("testmnist")
+    assert server.file.read_bytes() == b"my own" and server.requests == 0
+
+
+def assert_helps(caught, server):
+    message = str(caught.value)
+    for part in ("testmnist", "0.1 MB", server.about["url"], str(server.file), "data.load('brain-lesions')"):
+        assert part in message
+    assert caught.value.__suppress_context__, "one sentence instead of the traceback of the network library"
+
+
+def test_refusal_by_the_server_is_named(server):
+    server.answer = 404
+    with pytest.raises(ConnectionError, match="the server answers 404") as caught:
+        data.load("testmnist")
+    assert_helps(caught, server)
+
+
+def test_without_a_network_the_error_comes_at_once_and_helps(server):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server.about["url"] = urlparse(server.about["url"])._replace(netloc=f"127.0.0.1:{port}").geturl()
+    start = time.monotonic()
+    with pytest.raises(ConnectionError) as caught:
+        data.load("testmnist")
+    assert time.monotonic() - start < 20
+    assert_helps(caught, server)
+    assert not server.file.exists()
+
+
+def test_a_silent_server_is_given_up(server, monkeypatch):
+    assert max(medmnist.TIMEOUT) <= 30, "seconds, not minutes"
+    monkeypatch.setattr(medmnist, "TIMEOUT", (0.5, 0.5))
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        server.about["url"] = f"http://127.0.0.1:{silent.getsockname()[1]}/testmnist.npz"
+        with pytest.raises(ConnectionError, match="Timeout") as caught:
+            data.load("testmnist")
+    assert_helps(caught, server)
