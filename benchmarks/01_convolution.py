@@ -1,5 +1,6 @@
 """How long a convolution takes: course_lib.ops, TensorFlow and SciPy on the same arrays, in one run.
 
+Each may use one thread. SciPy's functions have no more, and with several the libraries would wait for each other's.
 Run from the course's folder: python benchmarks/01_convolution.py. Writes results/01/convolution_speed.json.
 """
 
@@ -11,6 +12,7 @@ import time
 import numpy as np
 import scipy
 from scipy import signal
+from threadpoolctl import threadpool_limits
 
 from course_lib import ROOT, import_tensorflow, ops
 
@@ -46,7 +48,6 @@ def measure(functions):
     milliseconds = {name: [] for name in functions}
     for _ in range(REPEATS):
         for name, function in functions.items():
-            time.sleep(0.02)  # the threads of the function before may still be spinning
             start = time.perf_counter()
             function()
             milliseconds[name].append(1000 * (time.perf_counter() - start))
@@ -55,6 +56,8 @@ def measure(functions):
 
 def main():
     start = time.perf_counter()
+    threadpool_limits(1)
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
     tf = import_tensorflow()
     rng = np.random.default_rng(SEED)
     rows = []
@@ -63,11 +66,12 @@ def main():
         kernels = rng.standard_normal(kernels_shape, np.float32)
         for name, times in measure(functions_to_compare(tf, images, kernels)).items():
             low, median, high = np.percentile(times, [25, 50, 75]).round(2).tolist()
-            row = dict(images=images_shape, kernels=kernels_shape, function=name)
-            rows.append(row | dict(median_ms=median, quartiles_ms=[low, high]))
-            print(f"{images_shape} with {kernels_shape}: {name:26} {median:8.2f} ms ({low:.2f} to {high:.2f})")
+            images_text, kernels_text = "×".join(map(str, images_shape)), "×".join(map(str, kernels_shape))
+            row = dict(images=images_text, kernels=kernels_text, function=name)
+            rows.append(row | dict(median_ms=median, lower_quartile_ms=low, upper_quartile_ms=high))
+            print(f"{images_text} with {kernels_text}: {name:26} {median:8.2f} ms ({low:.2f} to {high:.2f})")
     result = dict(
-        what=f"One convolution without padding in float32: median and quartiles of {REPEATS} calls taken in turns.",
+        what=f"A convolution without padding, float32, one thread: median and quartiles of {REPEATS} calls taken in turns.",
         command="python benchmarks/01_convolution.py",
         versions=dict(
             python=platform.python_version(),
@@ -82,7 +86,9 @@ def main():
     )
     folder = ROOT / "results" / "01"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "convolution_speed.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (folder / "convolution_speed.json").write_text(
+        json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

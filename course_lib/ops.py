@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-VALUES_IN_TABLE = 2**22  # 16 MB in float32: bounds what a convolution needs beside its input and output
+VALUES_IN_TABLE = 2**22  # 16 MB in float32, and two tables at a time: bounds the memory that a convolution needs
 
 # ---------- Convolution ----------------------------------------------------------------------------------------------
 

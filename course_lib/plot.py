@@ -18,8 +18,8 @@ COLOURS = {
     "blue": "#0072B2",
     "orange": "#E69F00",
     "green": "#009E73",
-    "vermilion": "#D55E00",
     "sky": "#56B4E9",
+    "vermilion": "#D55E00",
     "purple": "#CC79A7",
     "black": "#000000",
     "grey": "#7F7F7F",
@@ -114,15 +114,19 @@ def numbers(ax, matrix, title="", *, format="g", limit=None, highlight=()):
     """Draw a small (h, w) matrix as a table of numbers, shaded by sign and size.
 
     matrix: up to some 12×12 numbers; NaN leaves a cell empty.
-    limit: the absolute value that gets the strongest shade; by default the largest in the matrix.
+    limit: the absolute value that gets the strongest shade; by default the largest finite one in the matrix.
     highlight: rectangles (row, column, height, width) to frame, in cells.
+
+    Raises ValueError if the matrix has not two axes.
     """
     matrix = np.asarray(matrix, dtype=float)
+    if matrix.ndim != 2:
+        raise ValueError(f"`numbers` draws a table of rows and columns; the array's shape is {matrix.shape}.")
     rows, columns = matrix.shape
-    limit = limit or np.nanmax(np.abs(matrix), initial=1e-12)
+    limit = limit or np.max(np.abs(matrix), initial=1e-12, where=np.isfinite(matrix))
     # Shades stay pale (a third of the map) so that black digits can be read on them.
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
-    shades = np.nan_to_num(matrix) / 3
+    shades = np.nan_to_num(matrix.clip(-limit, limit)) / 3
     ax.pcolormesh(*edges, shades, cmap=DIVERGING, norm=CenteredNorm(0, limit), edgecolors="0.75", lw=0.6, clip_on=False)
     size = max(6, min(13, 62 / max(rows, columns)))
     for row, column in np.ndindex(rows, columns):

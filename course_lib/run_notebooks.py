@@ -130,8 +130,6 @@ def execute(notebook, progress, cell_seconds=CELL_SECONDS):
             timeout=cell_seconds,
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # 127.0.0.1 needs no encryption: no warning
             resources={"metadata": {"path": folder}},
-            store_widget_state=False,
-            record_timing=False,
             coalesce_streams=True,
             on_notebook_start=on_notebook_start,
             on_cell_start=on_cell_start,

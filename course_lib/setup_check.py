@@ -85,4 +85,4 @@ def _work():
         os.remove(path)
     except OSError as error:
         return False, f"your folder {folder.name}/ cannot be written, so progress would not be kept: {error}"
-    return True, f"your own folder {folder.name}/ can be written"
+    return True, "the folder for your own work can be written"

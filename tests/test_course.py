@@ -718,6 +718,7 @@ def notebooks(tmp_path, monkeypatch):
     argv = [sys.executable, "-c", "raise SystemExit(1)", "{connection_file}"]
     (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "x", "language": "python"}))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     folder = tmp_path / "note books, für alle"
     folder.mkdir()
     return folder

@@ -8,9 +8,11 @@ import contextlib
 import copy
 import inspect
 import io
+import reprlib
 import signal
 import textwrap
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -99,10 +101,12 @@ class Coding(_Exercise):
             return Verdict(NOT_ATTEMPTED, "Replace the `...` by your code and run the cell again.")
         if not callable(answer):
             return Verdict(NOT_YET, f"The checker needs your function itself, but got {_shown(answer)}.")
-        printed = io.StringIO()
+        printed = _Printed()
         try:
             with _limits(printed):
                 verdict = self._judge(answer)
+        except KeyboardInterrupt:
+            verdict = Verdict(NOT_YET, "You stopped it while your code was running.")
         except _TooLong:
             verdict = Verdict(
                 NOT_YET,
@@ -112,32 +116,37 @@ class Coding(_Exercise):
             verdict = Verdict(
                 NOT_YET, "Your code prints without end. Is there a `print` inside a loop that never stops?"
             )
+        # Objects of a student's own class can fail in == or anything else that the comparison asks of them.
+        except BaseException as error:
+            verdict = Verdict(NOT_YET, f"The checker could not compare what your function returned: {_told(error)}")
         if printed.getvalue():
-            print(f"(Your code printed: {textwrap.shorten(printed.getvalue(), 500)})")
+            print(textwrap.fill(f"(Your code printed: {_shortened(printed.getvalue(), 500)})", 100))
         return verdict
 
     def _judge(self, answer):
-        results = []
+        results, wrong = [], []
         for arguments in self.inputs():
             given = copy.deepcopy(arguments)
             try:
                 result = answer(*given)
             except NotImplementedError:
                 return Verdict(NOT_ATTEMPTED, "The function still raises NotImplementedError.")
-            except KeyboardInterrupt:
-                return Verdict(NOT_YET, "You stopped it while your code was running.")
+            except (KeyboardInterrupt, _TooLong, _TooMuchOutput):
+                raise
             # SystemExit as well: a student who calls exit() gets a sentence, not a dead kernel.
-            except (Exception, SystemExit) as error:
-                return Verdict(NOT_YET, f"With {_call(arguments)}, your code raised {type(error).__name__}: {error}")
-            if result is ...:
+            except BaseException as error:
+                return Verdict(NOT_YET, f"With {_call(arguments)}, your code raised {_told(error)}")
+            if _is_placeholder(result):
                 return Verdict(NOT_ATTEMPTED, "Replace the `...` by your code and run both cells again.")
-            if not _same(given, arguments):
+            if not _same(given, arguments, equal_nan=True):
                 return Verdict(
                     NOT_YET, f"With {_call(arguments)}, your code changed its input. Work on a copy: `x = x.copy()`."
                 )
             results.append((arguments, result))
-        complaints = [(arguments, self._complaint(result, arguments)) for arguments, result in results]
-        wrong = [(arguments, complaint) for arguments, complaint in complaints if complaint]
+            # Now, since a function may return the same list or array each time, and change it in the next call.
+            complaint = self._complaint(result, arguments)
+            if complaint:
+                wrong.append((arguments, complaint))
         if not wrong:
             return Verdict(CORRECT, self.why)
         for mistake in self.mistakes:
@@ -177,7 +186,7 @@ class Choice(_Exercise):
 
     def judge(self, answer) -> Verdict:
         """Look the letter up."""
-        if answer is ... or answer == "":
+        if answer is ... or (isinstance(answer, str) and not answer.strip()):
             return Verdict(NOT_ATTEMPTED, "Replace the `...` by the letter of your answer, in quotation marks.")
         letter = answer.strip().lower() if isinstance(answer, str) else None
         if letter not in self.replies:
@@ -199,35 +208,47 @@ class _TooMuchOutput(BaseException):
     pass
 
 
+class _Printed(io.StringIO):
+    """Takes what a student's code prints; more than OUTPUT_LIMIT_CHARACTERS raises _TooMuchOutput."""
+
+    def write(self, text):
+        if self.tell() + len(text) > OUTPUT_LIMIT_CHARACTERS:
+            raise _TooMuchOutput
+        return super().write(text)
+
+    def close(self):
+        """Stay open: a student's code may close sys.stdout."""
+
+
 @contextlib.contextmanager
 def _limits(printed):
-    """Stop what runs inside after TIME_LIMIT_SECONDS, and once it has printed OUTPUT_LIMIT_CHARACTERS.
+    """Stop what runs inside after TIME_LIMIT_SECONDS, and catch in `printed` what it prints.
 
     The time limit needs SIGALRM and the main thread; elsewhere the Stop button does the same.
     """
-
-    def write(text):
-        if printed.tell() + len(text) > OUTPUT_LIMIT_CHARACTERS:
-            raise _TooMuchOutput
-        return io.StringIO.write(printed, text)
-
-    printed.write = write
     timed = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
 
     def stop(_signal, _frame):
         raise _TooLong
 
-    previous = signal.signal(signal.SIGALRM, stop) if timed else None
+    if timed:
+        handler = signal.signal(signal.SIGALRM, stop)
+        # Again every second: a bare `except:` may have swallowed the first one.
+        timer = signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT_SECONDS, 1)
     try:
-        if timed:
-            signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT_SECONDS)
-        # A warning is not a failure: NumPy's are hidden, and what they announce shows in the result.
-        with contextlib.redirect_stdout(printed), np.errstate(all="ignore"):
+        with (
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+            # A warning is not a failure, and what it announces shows in the result.
+            warnings.catch_warnings(action="ignore"),
+            np.errstate(all="ignore"),
+        ):
             yield
     finally:
         if timed:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, previous)
+            signal.signal(signal.SIGALRM, handler)
+            signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
 def _run(function, arguments):
@@ -245,27 +266,37 @@ def _same(a, b, equal_nan=False):
         )
     a_array, b_array = _as_numbers(a), _as_numbers(b)
     if a_array is not None and b_array is not None:
-        scale = max(1.0, np.max(np.abs(b_array), initial=0.0, where=np.isfinite(b_array)))
-        return a_array.shape == b_array.shape and np.allclose(
-            a_array, b_array, rtol=1e-4, atol=1e-6 * scale, equal_nan=equal_nan
-        )
-    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
-        return len(a) == len(b) and all(_same(x, y, equal_nan) for x, y in zip(a, b, strict=True))
+        return a_array.shape == b_array.shape and bool(_close(a_array, b_array, equal_nan).all())
     if a_array is not None or b_array is not None:
         return False
+    a, b = (x.tolist() if isinstance(x, np.ndarray) else x for x in (a, b))  # arrays of texts
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(_same(x, y, equal_nan) for x, y in zip(a, b, strict=True))
     try:
         return a is b or bool(a == b)
     except Exception:  # objects whose == does not give one truth value are not results of any exercise
         return False
 
 
+def _close(a, b, equal_nan):
+    """Where two arrays of one shape are equal, to a relative 1e-4 or a millionth of the largest value in `b`."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    scale = max(1.0, np.max(np.abs(b), initial=0.0, where=np.isfinite(b)))
+    return np.isclose(a, b, rtol=1e-4, atol=1e-6 * scale, equal_nan=equal_nan)
+
+
 def _as_numbers(value):
-    """`value` as a numeric array (booleans count as 0 and 1), or None if it is not one."""
+    """`value` as an array of numbers or booleans, or None if it is not one."""
     try:
         array = np.asarray(value)
     except Exception:  # ragged lists raise ValueError, foreign objects anything
         return None
-    return array.astype(np.float64) if array.dtype.kind in "buif" else None
+    return array if array.dtype.kind in "buif" else None
+
+
+def _is_placeholder(result):
+    """Whether a starter returned its `...`, or several."""
+    return result is ... or (isinstance(result, tuple) and len(result) > 0 and all(part is ... for part in result))
 
 
 def _difference(result, expected):
@@ -288,15 +319,18 @@ def _difference(result, expected):
         )
     if numbers.shape != right.shape:
         return f"your result has the wrong shape: {numbers.shape}."
-    if isinstance(expected, int) and not isinstance(result, int | np.integer):
+    if isinstance(expected, bool):
+        if numbers.dtype.kind != "b":
+            return f"the result must be True or False; yours is {_shown(result)}."
+    elif isinstance(expected, int) and numbers.dtype.kind not in "ui":
         return f"the result must be a whole number (int); yours is {_shown(result)}. Python's `//` divides and rounds down."
     if np.isnan(numbers).any() and not np.isnan(right).any():
         return "your result contains NaN (not a number), which comes from 0/0, infinity minus infinity, or the like."
-    if _same(numbers, right, equal_nan=True):
+    off = ~_close(numbers, right, equal_nan=True)
+    if not off.any():
         return None
     if right.ndim == 0:
         return f"your result {_shown(result)} is not right."
-    off = ~np.isclose(numbers, right, rtol=1e-4, atol=1e-6, equal_nan=True)
     place = tuple(int(i) for i in np.argwhere(off)[0])
     return (
         f"{int(off.sum())} of {off.size} values are not right; the first is at index {place}, "
@@ -310,12 +344,37 @@ def _call(arguments):
 
 def _shown(value):
     """A short description of any value: small numbers and texts as they are, larger arrays by their shape."""
-    if isinstance(value, np.ndarray) and value.size > 9:
-        return f"an array of shape {value.shape}"
+    try:
+        return _shortened(_described(value))
+    except Exception:  # a student's class may have a broken __repr__
+        return f"an object of type {type(value).__name__}"
+
+
+def _described(value):
+    if isinstance(value, np.ndarray):
+        return np.array2string(value, separator=", ") if value.size <= 9 else f"an array of shape {value.shape}"
+    if isinstance(value, np.generic):
+        value = value.item()  # 2.5 reads better than np.float64(2.5)
     if callable(value):
         return f"the function {getattr(value, '__name__', '')}".strip()
+    return _SHORT.repr(value)
+
+
+# repr() would walk through the whole of a long list.
+_SHORT = reprlib.Repr()
+_SHORT.maxtuple = _SHORT.maxlist = _SHORT.maxdict = 9
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
+
+
+def _told(error):
+    """Name and words of an exception; a student's own exception may fail to say its words."""
     try:
-        text = np.array2string(value, separator=", ") if isinstance(value, np.ndarray) else repr(value)
-    except Exception:  # a student's class may have a broken __repr__
-        text = f"an object of type {type(value).__name__}"
-    return textwrap.shorten(text, 90)
+        words = str(error)
+    except Exception:
+        words = ""
+    return _shortened(f"{type(error).__name__}: {words}" if words else type(error).__name__, 300)
+
+
+def _shortened(text, length=90):
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -80,7 +80,7 @@ def _read(path):
         kept = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError:  # not JSON, or not UTF-8
+    except (ValueError, RecursionError):  # not JSON, or not UTF-8
         kept = None
     if _is_progress(kept):
         return kept
@@ -96,15 +96,24 @@ def _read(path):
 def _is_progress(kept):
     return isinstance(kept, dict) and all(
         isinstance(entries, dict)
-        and all(isinstance(entry, dict) and {"attempts", "correct"} <= entry.keys() for entry in entries.values())
+        and all(
+            isinstance(entry, dict)
+            and isinstance(entry.get("attempts"), int)
+            and isinstance(entry.get("correct"), bool)
+            for entry in entries.values()
+        )
         for entries in kept.values()
     )
 
 
 def _write(path, progress):
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".progress-", suffix=".json")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(progress, file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(progress, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:  # the disk is full, for instance
+        os.unlink(temporary)
+        raise

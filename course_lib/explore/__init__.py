@@ -4,6 +4,6 @@ Each module holds one lesson's explorers, each a function without arguments that
 a notebook shows it with `explorers.NAME().show()`.
 """
 
-from .base import Explorer, choice, rows, slider, switch
+from .base import Explorer, choice, number, rows, slider, switch
 
-__all__ = ["Explorer", "choice", "rows", "slider", "switch"]
+__all__ = ["Explorer", "choice", "number", "rows", "slider", "switch"]

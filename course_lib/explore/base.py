@@ -12,8 +12,17 @@ from PIL import Image
 
 from .. import plot
 
-# A label of any length stays whole, and the control keeps its own width.
-_LABELLED = {"style": {"description_width": "initial"}, "layout": {"width": "340px"}}
+
+def _labelled(label):
+    # A label of any length stays whole, and the control keeps its own width. Without a tooltip of its own, ipywidgets
+    # 8.1 shows the word "null" to whoever rests on the label.
+    return {
+        "description": label,
+        "tooltip": label,
+        "style": {"description_width": "initial"},
+        "layout": {"width": "340px"},
+    }
+
 
 # A live explorer hides the still picture that follows it in the same output. Where no kernel runs, this
 # style sheet is not there either, and the reader sees the still picture.
@@ -28,22 +37,38 @@ _ONLY_FOR_SCREEN_READERS = "position: absolute; width: 1px; height: 1px; overflo
 def slider(label, low, high, value, step=1):
     """A slider with a visible label; whole numbers if `low`, `high`, `value` and `step` all are."""
     kind = widgets.IntSlider if all(isinstance(v, int) for v in (low, high, value, step)) else widgets.FloatSlider
-    return kind(description=label, min=low, max=high, value=value, step=step, **_LABELLED)
+    return kind(min=low, max=high, value=value, step=step, **_labelled(label))
 
 
 def choice(label, options, value=None):
     """A drop-down list with a visible label; `options` is a list of texts, `value` defaults to the first."""
-    return widgets.Dropdown(description=label, options=list(options), value=value or next(iter(options)), **_LABELLED)
+    return widgets.Dropdown(options=list(options), value=value or next(iter(options)), **_labelled(label))
 
 
 def switch(label, value=False):
     """A check box with a visible label."""
-    return widgets.Checkbox(description=label, value=value, indent=False, layout={"width": "340px"})
+    return widgets.Checkbox(
+        description=label, tooltip=label, value=value, indent=False, layout={"width": "auto", "min_width": "340px"}
+    )
+
+
+def number(label, low, high, value, step=1.0):
+    """A small box to type a number into, for tables: its label is the tooltip, and is read out by screen readers."""
+    return widgets.BoundedFloatText(
+        description=label,
+        tooltip=label,
+        min=low,
+        max=high,
+        value=value,
+        step=step,
+        style={"description_width": "0px"},
+        layout={"width": "72px"},
+    )
 
 
 def rows(*items):
     """Widgets side by side, wrapped into rows where the page is narrow."""
-    return widgets.HBox(items, layout={"flex_flow": "row wrap"})
+    return widgets.HBox(items, layout={"flex_flow": "row wrap", "grid_gap": "0 16px"})
 
 
 class Explorer:
@@ -66,7 +91,7 @@ class Explorer:
         self._figure = Figure(figsize=size, dpi=100, layout="constrained")
         self._canvas = FigureCanvasAgg(self._figure)
         self._paused = False
-        self._picture = widgets.Image(format="png")
+        self._picture = widgets.Image(format="png", layout={"max_width": "100%", "align_self": "flex-start"})
         self._message = widgets.HTML()
 
     @property
@@ -111,7 +136,8 @@ class Explorer:
         for_screen_readers = widgets.HTML(
             f'<p style="{_ONLY_FOR_SCREEN_READERS}">{html.escape(self.alt)}</p>{_HIDE_STILL}'
         )
-        box = widgets.VBox([self._layout(self), self._message, self._picture, for_screen_readers])
+        children = [self._layout(self), self._message, self._picture, for_screen_readers]
+        box = widgets.VBox(children, layout={"overflow": "visible"})  # no scroll bars inside the notebook's own
         box.add_class("course-explorer")
         display(box)
         plot.show_png(self.render(), self.alt, self.caption)
@@ -123,7 +149,7 @@ class Explorer:
             self._picture.value = self.render()
             self._message.value = ""
         except ValueError as error:
-            self._message.value = f"<b>Cannot be drawn:</b> {error}"
+            self._message.value = f"<b>Cannot be drawn:</b> {html.escape(str(error))}"
 
 
 def _ends(control):

@@ -6,7 +6,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from .. import data, ops, plot
-from . import Explorer, choice, rows, slider, switch
+from . import Explorer, choice, number, rows, slider, switch
 
 KERNELS = {
     "the article's cross": [[0, 1, 0], [1, 1, 1], [0, 1, 0]],
@@ -51,9 +51,7 @@ def sliding_window() -> Explorer:
     }
     for name, weight in zip(_CELLS, np.ravel(KERNELS["vertical edges"]), strict=True):
         text = f"Kernel weight, row {int(name[1]) + 1}, column {int(name[2]) + 1}"
-        controls[name] = widgets.BoundedFloatText(
-            value=weight, min=-9, max=9, step=0.5, layout={"width": "72px"}, tooltip=text
-        )
+        controls[name] = number(text, -9, 9, weight, step=0.5)
     return Explorer(
         _draw_sliding_window,
         controls,
@@ -84,7 +82,10 @@ def _sliding_window_layout(explorer):
         cell.observe(name_kernel, names="value")
     others = [control for name, control in explorer.controls.items() if name not in _CELLS]
     grid = widgets.GridBox(cells, layout={"grid_template_columns": "76px 76px 76px"})
-    return widgets.HBox([widgets.VBox([preset, grid]), rows(*others)])
+    kernel = widgets.VBox([preset, grid], layout={"flex": "0 0 auto"})
+    beside = rows(*others)
+    beside.layout.flex = "1 1 344px"  # takes what is left of the page, but at least one control's width
+    return rows(kernel, beside)
 
 
 def _draw_sliding_window(figure, image, padding, stride, dilation, place, flip, **cells):

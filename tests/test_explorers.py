@@ -1,0 +1,253 @@
+"""Every explorer of every lesson, at every extreme of every control; and the base they stand on."""
+
+import importlib
+import inspect
+import io
+import pkgutil
+import warnings
+from pathlib import Path
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+from PIL import Image
+
+import course_lib
+from course_lib import explore
+from course_lib.explore import Explorer, choice, number, slider, switch
+from course_lib.explore import base as explorer_base
+
+LIBRARY = Path(course_lib.__file__).parent
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def _explorers():
+    """Functions annotated `-> Explorer` in the modules of course_lib.explore, by "module.function"."""
+    found = {}
+    for info in pkgutil.iter_modules(explore.__path__):
+        if info.name == "base":
+            continue
+        module = importlib.import_module(f"course_lib.explore.{info.name}")
+        for name, function in vars(module).items():
+            if inspect.isfunction(function) and function.__module__ == module.__name__ and _makes_explorer(function):
+                found[f"{info.name}.{name}"] = function
+    return found
+
+
+def _makes_explorer(function):
+    return inspect.signature(function).return_annotation in (Explorer, "Explorer")
+
+
+EXPLORERS = _explorers()
+
+
+def draw(explorer, **changes):
+    """Pixels (h, w, 3) of the picture; a warning from the course's own code is an error."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        picture = explorer.render(**changes)
+    ours = [warning for warning in caught if LIBRARY in Path(warning.filename).parents]
+    assert not ours, f"{changes}: {ours[0].message} ({ours[0].filename}:{ours[0].lineno})"
+    assert picture.startswith(b"\x89PNG"), changes
+    return np.asarray(Image.open(io.BytesIO(picture)))
+
+
+def check_extremes(explorer):
+    """Draw every extreme of every control. Each control must change the picture, alone or after another was moved."""
+    default = draw(explorer)
+    width, height = explorer._figure.get_size_inches() * 100
+    assert default.shape == (height, width, 3)
+    assert default.std() > 0, "the picture is empty"
+    pictures = {}
+    for changes in explorer.extremes():
+        ((name, value),) = changes.items()
+        if value != explorer.values[name]:
+            pictures[name, value] = draw(explorer, **changes)
+            assert pictures[name, value].shape == default.shape, changes
+    moved = {name for (name, _), picture in pictures.items() if not np.array_equal(picture, default)}
+    for still in (
+        name for name in explorer.controls if name not in moved
+    ):  # padding, for instance, shows only for some sizes of the window
+        ends = [value for name, value in pictures if name == still]
+        assert any(
+            not np.array_equal(draw(explorer, **{still: value, name: other}), picture)
+            for (name, other), picture in pictures.items()
+            if name != still
+            for value in ends
+        ), f"no extreme of {still!r} changes the picture"
+    assert np.array_equal(draw(explorer), default), "the same values gave another picture: `draw` keeps something"
+
+
+def test_there_are_explorers():
+    assert {"convolution.sliding_window", "pooling.window", "activation.neuron"} <= EXPLORERS.keys()
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_extremes(name):
+    check_extremes(EXPLORERS[name]())
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_words(name):
+    """What a reader sees or hears beside the picture."""
+    explorer = EXPLORERS[name]()
+    assert len(explorer.alt) > 20 and len(explorer.caption) > 20
+    assert explorer.alt != explorer.caption
+    for key, control in explorer.controls.items():
+        assert control.description.strip(), f"the control {key} has no label"
+        assert control.tooltip, f"the control {key} would show the word null as its tooltip"
+        if not isinstance(control, widgets.Checkbox | widgets.BoundedFloatText):
+            assert len(control.description) <= 32, f"the label of {key} leaves no room for the control: {control}"
+    assert inspect.getdoc(EXPLORERS[name]), f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_all_controls_are_on_the_page(name):
+    explorer = EXPLORERS[name]()
+    shown = set(map(id, _descendants(explorer._layout(explorer))))
+    missing = [key for key, control in explorer.controls.items() if id(control) not in shown]
+    assert not missing, f"{missing} are not in the layout"
+
+
+def _descendants(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from _descendants(child)
+
+
+# ---- the base ---------------------------------------------------------------------------------------------------------
+
+
+def _line(figure, slope, colour="red", dashed=False):
+    if slope == 3:
+        raise ValueError("the slope 3 is too steep")
+    figure.subplots().plot([0, 1], [0, slope], color=colour, linestyle="--" if dashed else "-")
+
+
+def _explorer(draw_function=_line, **changes):
+    controls = {
+        "slope": slider("Slope", 1, 3, 1),
+        "colour": choice("Colour", ["red", "blue"]),
+        "dashed": switch("Dashed"),
+    }
+    words = {"alt": "a line that rises from left to right", "caption": "The line is as steep as you make it."}
+    return Explorer(draw_function, controls, **{**words, **changes})
+
+
+def _shown(monkeypatch):
+    """What `display` is given from now on: pairs of (data, metadata)."""
+    outputs = []
+
+    def display(value, raw=False, metadata=None):
+        outputs.append((value if raw else {WIDGET: value}, metadata or {}))
+
+    monkeypatch.setattr(explorer_base, "display", display)
+    monkeypatch.setattr(course_lib.plot, "display", display)
+    return outputs
+
+
+def test_show_emits_widget_picture_caption(monkeypatch, capfd):
+    outputs = _shown(monkeypatch)
+    assert _explorer().show() is None
+    (live, _), (still, metadata), (caption, _) = outputs
+    assert list(live) == [WIDGET]
+    assert "image/png" in still and metadata["image/png"]["alt"] == "a line that rises from left to right"
+    assert "as steep as you make it" in caption["text/markdown"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_moved_control_redraws_and_set_redraws_once(monkeypatch):
+    drawn = []
+    explorer = _explorer(lambda figure, **values: drawn.append(values) or _line(figure, **values))
+    _shown(monkeypatch)
+    explorer.show()
+    before = explorer._picture.value
+    drawn.clear()
+    explorer.controls["slope"].value = 2
+    assert drawn == [{"slope": 2, "colour": "red", "dashed": False}]
+    assert explorer._picture.value != before
+    drawn.clear()
+    explorer.set(slope=1, colour="blue", dashed=True)
+    assert drawn == [{"slope": 1, "colour": "blue", "dashed": True}]
+
+
+def test_value_error_becomes_a_sentence_and_the_picture_stays(monkeypatch):
+    explorer = _explorer()
+    _shown(monkeypatch)
+    explorer.show()
+    before = explorer._picture.value
+    explorer.controls["slope"].value = 3
+    assert "the slope 3 is too steep" in explorer._message.value
+    assert explorer._picture.value == before
+    explorer.controls["slope"].value = 2
+    assert explorer._message.value == "" and explorer._picture.value != before
+
+
+def test_message_shows_no_markup_of_the_error(monkeypatch):
+    def draw_function(figure, **values):
+        raise ValueError("needs 1 < k < 5 & k odd")
+
+    explorer = _explorer(draw_function)
+    explorer._update()
+    assert "needs 1 &lt; k &lt; 5 &amp; k odd" in explorer._message.value
+
+
+def test_two_explorers_do_not_share_a_figure():
+    first, second = _explorer(), _explorer()
+    picture = first.render()
+    second.render(slope=2)
+    assert first.render() == picture
+
+
+def test_extremes_are_the_ends_of_every_control():
+    assert list(_explorer().extremes()) == [
+        {"slope": 1},
+        {"slope": 3},
+        {"colour": "red"},
+        {"colour": "blue"},
+        {"dashed": False},
+        {"dashed": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    "control", [slider("Size", 0, 5, 2), slider("Rate", 0.0, 1.0, 0.5), number("Weight", -9, 9, 1)], ids=str
+)
+def test_number_controls_stay_in_range(control):
+    control.value = 99
+    assert control.value == control.max
+    control.value = -99
+    assert control.value == control.min
+
+
+def test_slider_of_whole_numbers_gives_whole_numbers():
+    assert isinstance(slider("Size", 0, 5, 2), widgets.IntSlider)
+    assert isinstance(slider("Size", 0, 5, 2, step=0.5), widgets.FloatSlider)
+
+
+# ---- the checks above catch what they are for --------------------------------------------------------------------------
+
+
+def _warns(figure, **values):
+    warnings.warn_explicit("divide by zero", RuntimeWarning, str(LIBRARY / "explore" / "broken.py"), 1)
+    _line(figure, **values)
+
+
+def _keeps(figure, seen=[], **values):  # noqa: B006
+    seen.append(1)
+    figure.subplots().plot([0, len(seen)], [0, values["slope"]])
+
+
+@pytest.mark.parametrize(
+    ("draw_function", "complaint"),
+    [
+        (_line, "too steep"),  # an extreme that raises
+        (_warns, "divide by zero"),
+        (lambda figure, slope, dashed, **_: figure.subplots().plot([0, slope, dashed]), "no extreme of 'colour'"),
+        (lambda figure, **_: None, "empty"),
+        (lambda figure, slope, colour, dashed: _keeps(figure, slope=slope), "keeps something|no extreme"),
+    ],
+)
+def test_a_broken_explorer_is_caught(draw_function, complaint):
+    with pytest.raises((AssertionError, ValueError), match=complaint):
+        check_extremes(_explorer(draw_function))
