@@ -1,4 +1,4 @@
-"""Keras models that more than one notebook uses, and a quiet progress line for `fit`.
+"""Keras models and layers that more than one notebook uses, and a quiet progress line for `fit`.
 
 Importing this module imports TensorFlow and Keras, which takes some seconds.
 """
@@ -41,6 +41,40 @@ def small_cnn(input_shape, classes, *, mean=0.0, variance=1.0):
         ],
         name="small_cnn",
     )
+
+
+@keras.saving.register_keras_serializable("course")
+class RandomIntensity(layers.Layer):
+    """Changes images (n, h, w, c) in [0, 1] as another MR scanner might, while training only (lesson 06).
+
+    gain: each image is multiplied by a number drawn from 1 − gain to 1 + gain,
+    gamma: after it was raised to a power drawn from e^−gamma to e^gamma,
+    noise: and gets Rician noise with a σ drawn from 0 to `noise`. Results may exceed 1.
+    """
+
+    def __init__(self, gain=0.2, gamma=0.3, noise=0.03, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.gain, self.gamma, self.noise, self.seed = gain, gamma, noise, seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        if not training:
+            return images
+        each = (keras.ops.shape(images)[0], 1, 1, 1)  # one number for each image
+
+        def uniform(low, high):
+            return keras.random.uniform(each, low, high, seed=self.generator)
+
+        def normal():
+            return keras.random.normal(keras.ops.shape(images), seed=self.generator)
+
+        power = keras.ops.exp(uniform(-self.gamma, self.gamma))
+        changed = keras.ops.power(images, power) * uniform(1 - self.gain, 1 + self.gain)
+        sigma = uniform(0.0, self.noise)
+        return keras.ops.sqrt((changed + sigma * normal()) ** 2 + (sigma * normal()) ** 2)
+
+    def get_config(self):
+        return {**super().get_config(), "gain": self.gain, "gamma": self.gamma, "noise": self.noise, "seed": self.seed}
 
 
 class LiveProgress(keras.callbacks.Callback):

@@ -38,6 +38,46 @@ def test_small_cnn_learns():
     assert history.history["accuracy"][-1] > 0.9
 
 
+IMAGES = np.random.default_rng(1).uniform(0.2, 0.7, (6, 8, 10, 2)).astype(np.float32)
+
+
+def test_random_intensity_does_nothing_unless_training():
+    layer = models.RandomIntensity(seed=0)
+    assert np.array_equal(layer(IMAGES), IMAGES)
+    assert np.array_equal(layer(IMAGES, training=False), IMAGES)
+
+
+def test_random_gain_is_one_number_for_each_image_in_its_range_and_new_each_time():
+    layer = models.RandomIntensity(gain=0.4, gamma=0.0, noise=0.0, seed=0)
+    first, second = (layer(IMAGES, training=True).numpy() / IMAGES for _ in range(2))
+    gains = first.mean((1, 2, 3))
+    np.testing.assert_allclose(first, gains[:, None, None, None] * np.ones_like(first), rtol=1e-5)
+    assert len(np.unique(gains.round(5))) == len(gains) and gains.min() > 0.6 and gains.max() < 1.4
+    assert not np.allclose(first, second)
+
+
+def test_random_gamma_is_a_power_in_its_range():
+    layer = models.RandomIntensity(gain=0.0, gamma=0.5, noise=0.0, seed=0)
+    powers = np.log(layer(IMAGES, training=True).numpy()) / np.log(IMAGES)
+    assert np.ptp(powers, axis=(1, 2, 3)).max() < 1e-4
+    assert np.exp(-0.5) < powers.min() < powers.max() < np.exp(0.5)
+
+
+def test_random_noise_is_rician():
+    layer = models.RandomIntensity(gain=0.0, gamma=0.0, noise=0.2, seed=0)
+    air = layer(np.zeros((50, 32, 32, 1), np.float32), training=True).numpy()
+    sigma = np.sqrt((air**2).mean((1, 2, 3)) / 2)  # of a Rayleigh distribution, which Rician noise is in air
+    np.testing.assert_allclose(air.mean((1, 2, 3)), sigma * np.sqrt(np.pi / 2), rtol=0.05)
+    assert 0.15 < sigma.max() < 0.21 and sigma.min() < 0.05 and air.min() >= 0
+
+
+def test_random_intensity_is_saved_with_its_settings(tmp_path):
+    model = keras.Sequential([keras.layers.Input((8, 10, 2)), models.RandomIntensity(gain=0.5, gamma=0.0, noise=0.0)])
+    model.save(tmp_path / "model.keras")
+    layer = keras.models.load_model(tmp_path / "model.keras").layers[-1]
+    assert (layer.gain, layer.gamma, layer.noise) == (0.5, 0.0, 0.0)
+
+
 def tiny_fit(epochs, **options):
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
