@@ -23,7 +23,7 @@ keras, layers = models.keras, models.layers
 
 SIZE = 32
 PATIENT_SET = 1
-EPOCHS = {16: 150, 64: 75, 240: 33}  # by patients: about 300, 600 and 1,000 steps of 32 images
+EPOCHS = {16: 100, 64: 60, 240: 27}  # by patients: 200, 480 and 810 steps of 32 images
 LEARNING_RATE = 3e-3  # falls to zero along a cosine
 NOTE = (
     "Balanced accuracy over four classes on unseen test patients; chance is 0.25. Mean over the seeds; 95 % intervals "
