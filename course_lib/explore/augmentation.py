@@ -14,11 +14,11 @@ _CT_RANGE = (-1000.0, 1000.0)  # HU that become 0 … 1 here
 BORDERS = {"zeros (constant)": "grid-constant", "reflect": "reflect", "nearest": "nearest"}
 
 _LESIONS = {"brain, mass (simulated)": 1, "brain, white-matter lesions (simulated)": 2, "brain, infarct (simulated)": 3}
-_IMAGES = [*_LESIONS, "brain template, white matter (real)", "CT, aorta (real)", "retina, microaneurysms (real)", "echo (real)"]  # fmt: skip
+IMAGES = [*_LESIONS, "brain template, white matter (real)", "CT, aorta (real)", "retina, microaneurysms (real)", "echo (real)"]  # fmt: skip
 
 
 @functools.cache
-def _image_and_mask(name):
+def image_and_mask(name):
     """An image (h, w) in [0, 1], its mask (h, w) or None, what the mask marks, and the values shown black and white."""
     if name in _LESIONS:
         part = data.load("brain-lesions").val
@@ -96,7 +96,7 @@ def transforms() -> Explorer:
     return Explorer(
         _draw_transforms,
         {
-            "image": choice("Image", _IMAGES),
+            "image": choice("Image", IMAGES),
             "transform": choice("Transform", [*_GEOMETRIC, _ELASTIC, *_INTENSITY]),
             "strength": slider("Strength", -1.0, 1.0, 0.2, step=0.05),
             "seed": slider("Random draw (noise, elastic)", 0, 9, 0),
@@ -112,7 +112,7 @@ def transforms() -> Explorer:
 
 
 def _draw_transforms(figure, image, transform, strength, seed, border, with_mask):
-    before, mask, name, window = _image_and_mask(image)
+    before, mask, name, window = image_and_mask(image)
     mode = BORDERS[border]
     moved = mask
     if transform in _GEOMETRIC:
@@ -148,7 +148,7 @@ def draws() -> Explorer:
     return Explorer(
         _draw_draws,
         {
-            "image": choice("Image", _IMAGES),
+            "image": choice("Image", IMAGES),
             "degrees": slider("Rotation up to ± degrees", 0, 90, 10, step=5),
             "percent": slider("Translation up to ± % of the width", 0, 50, 5, step=5),
             "scale": slider("Scaling up to ± %", 0, 60, 10, step=5),
@@ -167,7 +167,7 @@ def draws() -> Explorer:
 
 
 def _draw_draws(figure, image, degrees, percent, scale, bend, contrast, noise, flip, border):
-    picture, _, _, window = _image_and_mask(image)
+    picture, _, _, window = image_and_mask(image)
     rng = np.random.default_rng(0)
     sheet = [picture]
     for seed in range(15):
