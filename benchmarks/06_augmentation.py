@@ -3,10 +3,10 @@
     python benchmarks/06_augmentation.py
 
 The course's small CNN on brain-lesions (simulated) at 32×32 pixels, trained on 16, 64 or 240 patients. For each number
-and seed one draw of training patients and one set of initial weights, the same in all arms, and the same number of
-training steps. Scored on three versions of the same test patients, none of whom was trained on: as they are; turned by
-15°; and as another scanner would show them (darker, other contrast, more noise; simulated). The patients are another set
-than the default one, on which epochs and learning rate were chosen.
+and seed one draw of training patients, one set of initial weights and one number of training steps, the same in all
+arms; the arm "careless" is tried on 64 patients only. Scored on three versions of the same unseen test patients: as they
+are; turned by 15°; and as another scanner would show them (darker, other contrast, more noise; simulated). The patients
+are another set than the default one, on which epochs and learning rate were chosen.
 """
 
 import argparse
@@ -23,7 +23,7 @@ keras, layers = models.keras, models.layers
 
 SIZE = 32
 PATIENT_SET = 1
-EPOCHS = {16: 100, 64: 60, 240: 27}  # by patients: 200, 480 and 810 steps of 32 images
+EPOCHS = {16: 80, 64: 45, 240: 18}  # by patients: 160, 360 and 540 steps of 32 images
 LEARNING_RATE = 3e-3  # falls to zero along a cosine
 NOTE = (
     "Balanced accuracy over four classes on unseen test patients; chance is 0.25. Mean over the seeds; 95 % intervals "
@@ -146,13 +146,14 @@ def main():
     dataset = data.load("brain-lesions", size=SIZE, seed=PATIENT_SET)
     versions = test_sets(dataset.test)
     answers, seconds = {}, {}
-    for n_patients, seed, arm in tqdm([(n, seed, arm) for n in EPOCHS for seed in seeds for arm in ARMS]):
+    runs = [(n, seed, arm) for n in EPOCHS for seed in seeds for arm in ARMS if arm != "careless" or n == 64]
+    for n_patients, seed, arm in tqdm(runs):
         start = time.process_time()
         images, label = draw_patients(dataset.train, n_patients, seed)
         model = train(images, label, arm, EPOCHS[n_patients], seed)
         seconds.setdefault(f"{n_patients} patients, {arm}", []).append(time.process_time() - start)
         for version, pictures in versions.items():
-            guess = model.predict(pictures, batch_size=320, verbose=0).argmax(1)
+            guess = model(pictures, training=False).numpy().argmax(1)
             answers.setdefault((n_patients, arm, version), []).append(guess)
     rows = summarise(answers, dataset.test)
     for row in rows:
