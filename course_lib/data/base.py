@@ -41,6 +41,7 @@ class Dataset:
 
     class_names  name of class 0, 1, …, as "label" counts them
     simulated    True if what is to be recognised was simulated; None for a file that does not say
+    note         what to know before using it
     """
 
     name: str
@@ -51,22 +52,24 @@ class Dataset:
     source: str
     licence: str
     simulated: bool | None
+    note: str = ""
 
     def __str__(self):
         kind = {True: "simulated", False: "real", None: "not known whether real or simulated"}[self.simulated]
         size = " × ".join(map(str, self.train.images.shape[1:]))
         classes = ", ".join(f"{number} {name}" for number, name in enumerate(self.class_names))
-        return "\n".join(
-            [
-                f"{self.name} ({kind}), images {size}",
-                f"  classes  {classes}",
-                f"  train    {self.train}",
-                f"  val      {self.val}",
-                f"  test     {self.test}",
-                f"  source   {self.source}",
-                f"  licence  {self.licence}",
-            ]
-        )
+        lines = [
+            f"{self.name} ({kind}), images {size}",
+            f"  classes  {classes}",
+            f"  train    {self.train}",
+            f"  val      {self.val}",
+            f"  test     {self.test}",
+            f"  source   {self.source}",
+            f"  licence  {self.licence}",
+        ]
+        if self.note:
+            lines.append(f"  note     {self.note}")
+        return "\n".join(lines)
 
     __repr__ = __str__
 

@@ -69,5 +69,6 @@ def catalogue() -> Catalogue:
     )
     for name, about in medmnist.known().items():
         offline = f"download of {about['megabytes']} MB"
-        rows.append(Entry(f'load("{name}")', about["title"], "real", offline, about["licence"], about["source"]))
+        what = f"{about['title']}; {about['task']}"
+        rows.append(Entry(f'load("{name}")', what, "real", offline, about["licence"], about["source"]))
     return Catalogue(rows)

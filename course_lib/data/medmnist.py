@@ -10,7 +10,6 @@ import re
 import tomllib
 import warnings
 import zipfile
-import zlib
 from functools import cache
 from pathlib import Path
 
@@ -102,9 +101,14 @@ def _dataset(path: Path, name: str, about: dict) -> Dataset:
     splits = {
         split: Split(to_float(images[split]), {"label": labels[split][:, 0].astype(np.int64)}) for split in SPLITS
     }
-    simulated = False if "md5" in about else None
     return Dataset(
-        name, **splits, class_names=class_names, source=about["source"], licence=about["licence"], simulated=simulated
+        name,
+        **splits,
+        class_names=class_names,
+        source=about["source"],
+        licence=about["licence"],
+        simulated=False if "md5" in about else None,
+        note=about.get("note", ""),
     )
 
 
@@ -128,10 +132,10 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             for split in SPLITS:
                 for key in (f"{split}_images", f"{split}_labels"):
                     arrays[key] = _read_array(file, key)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise ValueError(f"{path} is damaged ({error}). Download or copy it again.") from None
     except ValueError as error:
         raise ValueError(f"{path} is not in MedMNIST's format: {error}") from None
+    except Exception as error:  # a damaged archive raises nearly anything
+        raise ValueError(f"{path} is damaged ({error}). Download or copy it again.") from None
     return arrays
 
 

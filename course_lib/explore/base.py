@@ -14,14 +14,9 @@ from .. import plot
 
 
 def _labelled(label):
-    # A label of any length stays whole, and the control keeps its own width. Without a tooltip of its own, ipywidgets
-    # 8.1 shows the word "null" to whoever rests on the label.
-    return {
-        "description": label,
-        "tooltip": label,
-        "style": {"description_width": "initial"},
-        "layout": {"width": "340px"},
-    }
+    # A label of any length stays whole, and leaves room for its control.
+    width = max(340, 180 + 7 * len(label))
+    return {"description": label, "style": {"description_width": "initial"}, "layout": {"width": f"{width}px"}}
 
 
 # A live explorer hides the still picture that follows it in the same output. Where no kernel runs, this
@@ -47,16 +42,14 @@ def choice(label, options, value=None):
 
 def switch(label, value=False):
     """A check box with a visible label."""
-    return widgets.Checkbox(
-        description=label, tooltip=label, value=value, indent=False, layout={"width": "auto", "min_width": "340px"}
-    )
+    layout = {"width": "auto", "min_width": "340px"}
+    return widgets.Checkbox(description=label, value=value, indent=False, layout=layout)
 
 
 def number(label, low, high, value, step=1.0):
     """A small box to type a number into, for tables: its label is the tooltip, and is read out by screen readers."""
     return widgets.BoundedFloatText(
         description=label,
-        tooltip=label,
         min=low,
         max=high,
         value=value,
@@ -87,6 +80,9 @@ class Explorer:
 
     def __init__(self, draw, controls, *, alt, caption, size=(9, 4), layout=None):
         self.draw, self.controls, self.alt, self.caption = draw, controls, alt, caption
+        for control in controls.values():
+            # Without a tooltip, ipywidgets 8.1 shows the word "null" to whoever rests on a slider's label.
+            control.tooltip = control.tooltip or control.description
         self._layout = layout or (lambda explorer: rows(*explorer.controls.values()))
         self._figure = Figure(figsize=size, dpi=100, layout="constrained")
         self._canvas = FigureCanvasAgg(self._figure)
