@@ -24,7 +24,7 @@ import numpy as np
 from course_lib.data.base import Dataset, Split, cache_folder, to_float
 from course_lib.data.samples import SAMPLES, read_mni152
 
-VERSION = 1  # part of the cache's file name: raise it with every change of what is generated
+VERSION = 2  # part of the cache's file name: raise it with every change of what is generated
 TITLE = "Axial brain slices: healthy, mass, white-matter lesions or infarct"
 SOURCE = "lesions simulated by course_lib.data.brain_lesions on " + SAMPLES["brain"].source
 LICENCE = "as the template: " + SAMPLES["brain"].licence
@@ -144,8 +144,8 @@ def _anatomy(seed: tuple[int, ...], grid: _Grid):
     rng = np.random.default_rng([*seed, 0])
     middle = rng.uniform(4, 32)
     scale = rng.uniform(0.94, 1.04) * rng.uniform(0.97, 1.03, 3)
-    turn = _rotation(np.deg2rad(rng.uniform(-1, 1, 3) * [10, 4, 4]))
-    shift = rng.uniform(-1, 1, 3) * [0, 5, 8] + [middle - FIRST_Z, *CENTRE]
+    turn = _rotation(np.deg2rad(rng.uniform(-1, 1, 3) * [14, 4, 4]))
+    shift = rng.uniform(-1, 1, 3) * [0, 5, 12] + [middle - FIRST_Z, *CENTRE]
     points = np.tensordot(turn / scale, grid.points, 1) + _column(shift)
     points += 2.0 * np.stack([grid.smooth_field(rng, 35.0) for _ in range(3)])
     # Ventricles: tissue is moved away from (or towards) the middle of the brain.
@@ -244,9 +244,9 @@ def simulate_patient(label: int, seed: tuple[int, ...], size: int):
         # Lesions are placed on the same grid for every size, so that a patient is the same one at every size.
         places = points if size == 64 else _anatomy(seed, _grid(64))[0]
         t1, membership = _DRAW[label](lesion, atlas, grid, points, places)
-    t1 = np.clip(t1, 0, 1) ** scanner.uniform(0.8, 1.3) * scanner.uniform(0.6, 0.95)
+    t1 = np.clip(t1, 0, 1) ** scanner.uniform(0.85, 1.2) * scanner.uniform(0.6, 0.95)
     t1 *= np.exp(0.1 * grid.smooth_field(scanner, 80.0))
-    sigma = scanner.uniform(0.01, 0.03)
+    sigma = scanner.uniform(0.008, 0.02)
     real, imaginary = sigma * noise.standard_normal((2, *t1.shape))
     image = np.hypot(t1 + real, imaginary)  # the magnitude of a complex signal: Rician noise
     return np.round(255 * np.clip(image, 0, 1)).astype(np.uint8), membership > 0.5, middle + grid.z
