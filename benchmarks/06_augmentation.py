@@ -18,6 +18,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from course_lib import data, models
+from course_lib.data import brain_lesions
 
 keras, layers = models.keras, models.layers
 
@@ -163,6 +164,7 @@ def main():
     results = {
         "size": SIZE,
         "patient_set": PATIENT_SET,
+        "generator_version": brain_lesions.VERSION,
         "epochs": {str(n): epochs for n, epochs in EPOCHS.items()},
         "test_patients": len(np.unique(dataset.test.groups)),
         "rows": rows,
