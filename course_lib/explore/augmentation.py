@@ -22,7 +22,7 @@ def image_and_mask(name):
     """An image (h, w) in [0, 1], its mask (h, w) or None, what the mask marks, and the values shown black and white."""
     if name in _LESIONS:
         part = data.load("brain-lesions").val
-        place = np.flatnonzero(part.targets["label"] == _LESIONS[name])[5]
+        place = np.flatnonzero(part.targets["label"] == _LESIONS[name])[12]
         return part.images[place, :, :, 0], part.masks[place], "lesion", (0, 1)
     if name.startswith("brain template"):
         brain = data.sample("brain")
