@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -371,14 +372,15 @@ def same_cells(path, version):
 
 def run_child(command, **options):
     """Run a command to its end and return its exit status. Ctrl-C reaches it too: wait until it has tidied up."""
-    interrupted = False
-    with subprocess.Popen(command, **options) as process:
-        while process.returncode is None:
-            try:
-                process.wait()
-            except KeyboardInterrupt:
-                interrupted = True
-    if interrupted:
+    interrupts = []
+    # A handler instead of KeyboardInterrupt, which is lost where Python cannot raise it (in a destructor, for one).
+    before = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
+    try:
+        with subprocess.Popen(command, **options) as process:
+            process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts:
         raise KeyboardInterrupt
     return process.returncode
 

@@ -23,7 +23,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from course_lib import data, import_tensorflow
+from course_lib import data, evaluate, import_tensorflow
 
 EPOCHS = 14
 NOTE = (
@@ -32,23 +32,12 @@ NOTE = (
 )
 
 
-def interval(truth, guess, groups, repeats=1000):
-    """95 % interval of the balanced accuracy: patients are drawn with replacement, all slices of each together."""
-    rng = np.random.default_rng(0)
-    rows = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    scores = []
-    for _ in range(repeats):
-        drawn = np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])
-        right = np.bincount(truth[drawn], weights=truth[drawn] == guess[drawn], minlength=4)
-        scores.append(np.mean(right / np.bincount(truth[drawn], minlength=4)))
-    return np.percentile(scores, [2.5, 97.5]).tolist()
-
-
 def score(split, guess):
     truth = split.targets["label"]
+    balanced = evaluate.bootstrap(balanced_accuracy_score, truth, guess, groups=split.groups)
     return {
-        "balanced_accuracy": balanced_accuracy_score(truth, guess),
-        "interval": interval(truth, guess, split.groups),
+        "balanced_accuracy": balanced.value,
+        "interval": [balanced.low, balanced.high],
         "recall": recall_score(truth, guess, average=None).tolist(),
     }
 
@@ -90,27 +79,12 @@ def linear(dataset):
 
 
 def cnn(dataset, seed):
-    import keras
-    from keras import layers
+    from course_lib import models
 
+    keras = models.keras
     keras.utils.set_random_seed(seed)
     images = dataset.train.images
-    conv = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
-    model = keras.Sequential(
-        [
-            layers.Input(images.shape[1:]),
-            layers.Normalization(mean=images.mean(), variance=images.var()),
-            layers.Conv2D(16, 5, strides=2, **conv),
-            layers.Conv2D(32, 3, **conv),
-            layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, **conv),
-            layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, **conv),
-            layers.MaxPooling2D(),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(4),
-        ]
-    )
+    model = models.small_cnn(images.shape[1:], len(dataset.class_names), mean=images.mean(), variance=images.var())
     model.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     start, start_cpu = time.perf_counter(), time.process_time()
     model.fit(images, dataset.train.targets["label"], batch_size=32, epochs=EPOCHS, verbose=0)

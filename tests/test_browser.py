@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(
         BROWSER is None, reason="no Chromium and no Chrome on this machine: install one to run this test"
     ),
-    pytest.mark.timeout(180),  # takes some 40 s on two free cores
+    pytest.mark.timeout(400),  # takes some 40 s on two free cores
 ]
 
 

@@ -11,6 +11,7 @@ Steps 1, 3 and 4 draw from the same distributions for every class, so that none 
 computed in double precision: the last bits differ between processors, and must not decide where a lesion lies.
 """
 
+import hashlib
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,8 @@ import numpy as np
 from course_lib.data.base import Dataset, Split, cache_folder, to_float
 from course_lib.data.samples import SAMPLES, read_mni152
 
-VERSION = 2  # part of the cache's file name: raise it with every change of what is generated
+VERSION = 2  # of what is generated, for results that name it
+SOURCE_HASH = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]  # a changed generator reads no old cache
 TITLE = "Axial brain slices: healthy, mass, white-matter lesions or infarct"
 SOURCE = "lesions simulated by course_lib.data.brain_lesions on " + SAMPLES["brain"].source
 LICENCE = "as the template: " + SAMPLES["brain"].licence
@@ -192,13 +194,13 @@ def _mass(rng, atlas, grid, points, places):
 
 
 def _white_matter_lesions(rng, atlas, grid, points, places):
-    """Several dark spots in the white matter around the ventricles, at least two through every slice."""
+    """Several dark spots in the white matter around the ventricles, at least three through every slice."""
     t1 = _sample(atlas.t1, points)
     white = _sample(atlas.white, points)
     membership = np.zeros_like(t1)
     allowed = _look_up(atlas.near_ventricle, places)
     for slice_ in range(SLICES):
-        for centre in _pick(rng, allowed[slice_], places[:, slice_], rng.integers(2, 5)):
+        for centre in _pick(rng, allowed[slice_], places[:, slice_], rng.integers(3, 6)):
             radii = rng.uniform([4, 4, 4], [6, 7, 7])
             offset = points - _column(centre)
             distance = np.sqrt(np.sum((offset / _column(radii)) ** 2, 0))
@@ -215,7 +217,7 @@ def _infarct(rng, atlas, grid, points, places):
     side = rng.choice([-1.0, 1.0])
     tip = np.array([CENTRE[0] + rng.uniform(-12, 12), CENTRE[1] + side * rng.uniform(16, 30)])
     direction = np.deg2rad(rng.uniform(-80, 80))  # 0: straight to the side; negative: to the front
-    half_angle = np.deg2rad(rng.uniform(15, 28))
+    half_angle = np.deg2rad(rng.uniform(18, 30))
     y, x = points[1] - tip[0], side * (points[2] - tip[1])
     reach = np.hypot(y, x)
     angle = np.arctan2(y, x) - direction
@@ -223,7 +225,7 @@ def _infarct(rng, atlas, grid, points, places):
     to_edge = reach * np.sin(half_angle - np.minimum(np.abs(angle), half_angle + np.pi / 2)) + wobble
     to_tip = reach - rng.uniform(4, 18) + wobble
     height = rng.uniform(13, 22) - np.abs(points[0] - places[0].mean())
-    width = rng.uniform(2, 7)
+    width = rng.uniform(2, 5)
     membership = _soft_step(np.minimum(np.minimum(to_edge, to_tip), height), width) * tissue
     value = rng.uniform(CSF, 0.55 * GREY)
     kept = rng.uniform(0.05, 0.2)  # of the tissue's own pattern
@@ -319,7 +321,7 @@ def _simulate_all(seed: int, size: int) -> dict[str, np.ndarray]:
 
 def _cached(seed: int, size: int) -> dict[str, np.ndarray]:
     """The arrays of `_simulate_all`, read from the cache or made and written to it."""
-    path = cache_folder() / f"brain-lesions-v{VERSION}-seed{seed}-{size}.npz"
+    path = cache_folder() / f"brain-lesions-v{VERSION}-{SOURCE_HASH}-seed{seed}-{size}.npz"
     arrays = _read_cache(path, size)
     if arrays is None:
         arrays = _simulate_all(seed, size)
