@@ -68,7 +68,7 @@ def test_stored_learning_curves_fit_together():
     stored = json.loads((ROOT / "results/06/learning_curves.json").read_text(encoding="utf-8"))
     rows = stored["results"]["rows"]
     mean = {(row["patients"], row["arm"], row["test"]): row["balanced_accuracy"] for row in rows}
-    assert len(mean) == len(rows) == (3 * 4 + 1) * 3 and len(stored["seeds"]) == 5
+    assert len(mean) == len(rows) == (3 * 3 + 1) * 3 and len(stored["seeds"]) == 5
     for row in rows:
         assert row["balanced_accuracy"] == pytest.approx(np.mean(row["seeds"]), abs=2e-4) and len(row["seeds"]) == 5
         assert row["interval"][0] < row["balanced_accuracy"] < row["interval"][1]
