@@ -5,9 +5,9 @@
 The patients are the same for all seeds (brain-lesions, seed 0, 32×32 pixels): a seed decides first weights, order of
 training and, where there are any, wrong labels and markers. For each seed:
 
-- cnn, half, noisy: the small CNN on 600 patients, on 300, and on 600 of whom a fifth have a wrong label;
-- clean, shortcut, erased, random: lesion or healthy from 300 patients without a marker, with a marker that goes with
-  the lesion, with the marker's corner set to zero, and with a marker that goes by chance.
+- cnn, half, noisy: the small CNN on 600 patients, on 300, and (three seeds) on 600 of whom a fifth have a wrong label;
+- shortcut, erased, by chance: mass or healthy from 300 patients with a marker that goes with the mass, with the
+  marker's corner set to zero, and with markers in two corners that go with nothing.
 
 scores.npz holds the logits of the first three on validation and test. It is written anew after each seed.
 """
@@ -22,7 +22,7 @@ from course_lib import data, evaluate, models
 from course_lib.ops import softmax
 
 keras = models.keras
-EPOCHS, SHORTCUT_EPOCHS = 12, 8
+EPOCHS, SHORTCUT_EPOCHS = 12, 10
 NOTE = (
     "brain-lesions, seed 0, 32×32 pixels, test on unseen patients. Seconds were taken on a machine shared with other "
     "work: upper bounds."
@@ -33,7 +33,7 @@ def train(images, label, classes, epochs, seed):
     keras.utils.set_random_seed(seed)
     model = models.small_cnn(images.shape[1:], classes, mean=images.mean(), variance=images.var())
     steps = epochs * int(np.ceil(len(images) / 32))
-    rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, steps)
     model.compile(keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(images, label, batch_size=32, epochs=epochs, verbose=0)
     return model
@@ -67,10 +67,10 @@ def with_marker(images, chosen, corner="top left"):
     return images
 
 
-def by_ward(lesion, groups, with_lesion, healthy, seed):
+def by_ward(mass, groups, ill, healthy, seed):
     """Which images get a marker: all of a patient or none, with one chance for the ill and another for the healthy."""
     luck = np.random.default_rng(seed).random(groups.max() + 1)[groups]
-    return luck < np.where(lesion, with_lesion, healthy)
+    return luck < np.where(mass == 1, ill, healthy)
 
 
 def erased(images):
@@ -80,38 +80,33 @@ def erased(images):
 
 
 def shortcut_runs(brains, seed):
-    train_images, groups = brains.train.images[:1200], brains.train.groups[:1200]  # 300 patients
-    lesion = (brains.train.targets["label"][:1200] > 0).astype(int)
-    test_lesion = (brains.test.targets["label"] > 0).astype(int)
+    train_rows, test_rows = (np.flatnonzero(split.targets["label"] <= 1) for split in (brains.train, brains.test))
+    images, test_images = brains.train.images[train_rows], brains.test.images[test_rows]
+    mass, test_mass = brains.train.targets["label"][train_rows], brains.test.targets["label"][test_rows]
+    groups, test_groups = brains.train.groups[train_rows], brains.test.groups[test_rows]
 
-    def marked(*shares):
-        return with_marker(train_images, by_ward(lesion, groups, *shares, seed))
-
-    images = brains.test.images
+    goes_with_mass = by_ward(test_mass, test_groups, 0.95, 0.05, 100)
     tests = {
-        "as in training": with_marker(images, by_ward(test_lesion, brains.test.groups, 0.95, 0.05, 100)),
-        "no marker": images,
-        "marker on all": with_marker(images, np.ones(len(images), bool)),
-        "marker swapped": with_marker(images, by_ward(test_lesion, brains.test.groups, 0.05, 0.95, 100)),
-        "marker moved": with_marker(images, by_ward(test_lesion, brains.test.groups, 0.95, 0.05, 100), "bottom right"),
+        "as in training": with_marker(test_images, goes_with_mass),
+        "no marker": test_images,
+        "marker on all": with_marker(test_images, np.ones(len(test_images), bool)),
+        "marker swapped": with_marker(test_images, ~goes_with_mass),
+        "marker moved": with_marker(test_images, goes_with_mass, "bottom right"),
     }
-    recipes = {
-        "clean": train_images,
-        "shortcut": marked(0.95, 0.05),
-        "erased": erased(marked(0.95, 0.05)),
-        "random": marked(0.5, 0.5),
-    }
+    marked = with_marker(images, by_ward(mass, groups, 0.95, 0.05, seed))
+    by_chance = with_marker(images, by_ward(mass, groups, 0.5, 0.5, seed + 50))
+    by_chance = with_marker(by_chance, by_ward(mass, groups, 0.5, 0.5, seed + 60), "bottom right")
+    recipes = {"shortcut": marked, "erased": erased(marked), "by chance": by_chance}
     results = {}
     for name, seen in recipes.items():
-        model = train(seen, lesion, 2, SHORTCUT_EPOCHS, seed)
+        model = train(seen, mass, 2, SHORTCUT_EPOCHS, seed)
         results[name] = {}
-        for test, test_images in tests.items():
-            probability = softmax(logits(model, erased(test_images) if name == "erased" else test_images))[:, 1]
+        for test, shown in tests.items():
+            probability = softmax(logits(model, erased(shown) if name == "erased" else shown))[:, 1]
             results[name][test] = {
-                "auc": roc_auc_score(test_lesion, probability),
-                "sensitivity": recall_score(test_lesion, probability >= 0.5),
-                "specificity": evaluate.specificity(test_lesion, probability >= 0.5),
-                "mean_probability": probability.mean(),
+                "auc": roc_auc_score(test_mass, probability),
+                "sensitivity": recall_score(test_mass, probability >= 0.5),
+                "specificity": evaluate.specificity(test_mass, probability >= 0.5),
             }
     return results
 
@@ -157,11 +152,9 @@ def main():
     }
     runs = []
     for seed in seeds:
-        recipes = {
-            "cnn": (images, label),
-            "half": (images[:1200], label[:1200]),
-            "noisy": (images, wrong_labels(brains.train, 0.2, seed)),
-        }
+        recipes = {"cnn": (images, label), "half": (images[:1200], label[:1200])}
+        if seed < 3:
+            recipes["noisy"] = images, wrong_labels(brains.train, 0.2, seed)
         run = {"seed": seed}
         for name, (seen, said) in recipes.items():
             model = train(seen, said, 4, EPOCHS, seed)
