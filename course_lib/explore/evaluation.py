@@ -14,7 +14,7 @@ DISEASES = {"any lesion": None, "mass": 1, "white-matter lesions": 2, "infarct":
 def _stored_scores(disease):
     """Truth (n,) and probability of the disease (n,) on the test slices, from the network stored as seed 0."""
     with np.load(ROOT / "results" / "10" / "scores.npz", allow_pickle=False) as file:
-        label, logits = file["test_label"], file["cnn_test"][0].astype(float)
+        label, logits = file["test_label"], file["cnn_test_0"].astype(float)
     probability = ops.softmax(logits)
     if DISEASES[disease] is None:
         return label > 0, 1 - probability[:, 0]
