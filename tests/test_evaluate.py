@@ -171,8 +171,8 @@ def test_reliability_is_scikit_learns_and_keeps_empty_bins():
 
 
 def test_expected_calibration_error_by_hand():
-    # Two bins: 0.2 promised and 0.5 seen, twice; 0.9 promised and all seen, twice.
-    assert evaluate.expected_calibration_error([0, 1, 1, 1], [0.2, 0.2, 0.9, 0.9], bins=2) == pytest.approx(0.2)
+    # Two bins: 0.2 promised and 0.5 seen in two cases; 0.9 promised and seen in the third.
+    assert evaluate.expected_calibration_error([0, 1, 1], [0.2, 0.2, 0.9], bins=2) == pytest.approx((2 * 0.3 + 0.1) / 3)
     rng = np.random.default_rng(4)
     probability = rng.random(100_000)
     event = rng.random(100_000) < probability
