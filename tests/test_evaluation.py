@@ -49,6 +49,9 @@ def test_prevalence_moves_the_table_and_precision_but_not_the_roc():
     _, table, roc, recall = draw(prevalence=75.0)
     _, rare_table, rare_roc, rare_recall = draw(prevalence=1.0)
     assert point(roc) == point(rare_roc) and np.array_equal(roc.lines[0].get_ydata(), rare_roc.lines[0].get_ydata())
+    # The last point of the curve: everybody is called ill.
+    assert recall.lines[0].get_ydata()[-1] == pytest.approx(0.75)
+    assert rare_recall.lines[0].get_ydata()[-1] == pytest.approx(0.01)
     assert point(recall)[0] == point(rare_recall)[0] and point(rare_recall)[1] < point(recall)[1] / 5
     assert sum(cells(rare_table)[:2]) == pytest.approx(10, abs=1) and sum(cells(table)[:2]) == pytest.approx(750, abs=1)
 
