@@ -80,7 +80,7 @@ def network_calculator() -> Explorer:
         "outputs; below each its number of parameters as a bar.",
         caption="A network like the article's, drawn to scale: height is pixels, thickness is channels (both as square "
         "roots). Below, the share of all parameters that sits in each layer.",
-        size=(11, 4.9),
+        size=(11, 4.6),
     )
 
 
@@ -93,7 +93,7 @@ def _draw_network_calculator(figure, **settings):
         _draw_box(drawing, x, layer.shape, layer.name)
         text = "×".join(f"{n:,}" for n in layer.shape)
         drawing.text(x, -0.1, f"{layer.name}\n{text}", ha="center", va="top", fontsize=8.5, in_layout=False)
-    drawing.set(xlim=(-0.5, len(layers) - 0.5), ylim=(-0.42, 1.3), yticks=[])
+    drawing.set(xlim=(-0.5, len(layers) - 0.5), ylim=(-0.4, 1.1), yticks=[])
     drawing.tick_params(bottom=False, labelbottom=False)
     drawing.spines[:].set_visible(False)
     drawing.set_title(f"{total:,} parameters; {work / 1e6:,.1f} million multiplications an image")
@@ -199,7 +199,7 @@ def feature_maps() -> Explorer:
     return Explorer(
         _draw_feature_maps,
         {
-            "slice_": choice("Slice", slices, slices[3]),
+            "slice_": choice("Slice", slices, slices[4]),
             "layer": widgets.SelectionSlider(
                 description="Layer",
                 options=layers,
@@ -207,7 +207,7 @@ def feature_maps() -> Explorer:
                 style={"description_width": "initial"},
                 layout={"width": "400px"},
             ),
-            "number": slider("Feature map", 1, 64, 1),
+            "number": slider("Feature map", 1, 64, 20),
         },
         alt="Four panels: a brain slice with a frame; all feature maps of one layer as tiles; one of them enlarged; "
         "the probabilities of the classes as bars.",
