@@ -110,3 +110,13 @@ def test_the_stored_results_are_the_ones_the_lesson_tells():
     for row in flatten["rows"]:  # overfitted from every seed
         assert row["history"]["accuracy"][-1] > row["history"]["val_accuracy"][-1] + 0.35
     assert flatten["test"]["shifted"][2] < 0.35  # it knows places: the interval ends near chance
+
+
+def test_the_map_that_the_lesson_names_finds_masses_and_infarcts():
+    labels = explorers._stored()["labels"]
+    strongest = []
+    for place in range(len(labels)):
+        (maps,) = (step.maps for step in explorers._forward(explorers.SMALL, place)[0] if step.name == "conv 4")
+        strongest.append(maps[:, :, 30 - 1].max())
+    strongest = np.array(strongest)
+    assert strongest[np.isin(labels, [1, 3])].min() > 2 * strongest[labels == 0].max()
