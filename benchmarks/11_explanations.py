@@ -32,15 +32,18 @@ NOTE = (
 
 
 def train(x, label, classes, epochs, seed):
-    keras.utils.clear_session()  # layers are called conv2d, conv2d_1, … in each model
-    keras.utils.set_random_seed(seed)
-    model = models.small_cnn(x.shape[1:], classes, mean=float(x.mean()), variance=float(x.var()))
+    model, bare = (small_cnn(x, classes, seed) for _ in range(2))
     loss = keras.losses.SparseCategoricalCrossentropy if classes > 1 else keras.losses.BinaryCrossentropy
     model.compile(keras.optimizers.Adam(1e-3), loss(from_logits=True))
     model.fit(x, label, batch_size=32, epochs=epochs, verbose=0)
-    bare = keras.models.clone_model(model)  # without the optimiser, whose state is twice as large as the model
-    bare.set_weights(model.get_weights())
+    bare.set_weights(model.get_weights())  # without the optimiser, whose state is twice as large as the model
     return bare
+
+
+def small_cnn(x, classes, seed):
+    keras.utils.clear_session()  # layers are called conv2d, conv2d_1, … in each model
+    keras.utils.set_random_seed(seed)
+    return models.small_cnn(x.shape[1:], classes, mean=float(x.mean()), variance=float(x.var()))
 
 
 def scoring_rows(split, per_class=20):
