@@ -281,8 +281,8 @@ def _demand_logits(model):
     squashing = keras.activations.softmax, keras.activations.sigmoid
     if isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) in squashing:
         raise ValueError(
-            f"The last layer, {last.name!r}, gives probabilities, but explanations start from the logits. Take the softmax "
-            "or sigmoid away, for instance by `model.layers[-1].activation = None`, and put the weights back if you rebuild."
+            f"The last layer, {last.name!r}, gives probabilities, but explanations start from the logits. Leave its softmax or "
+            "sigmoid out: `model.layers[-1].activation = None`, or a model that ends one layer earlier."
         )
 
 
