@@ -50,9 +50,7 @@ def gradient(model, images, target):
     def one_batch(x, c):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            z = tf.reduce_sum(
-                _pick(model(x, training=False), c)
-            )  # images do not mix: the sum's gradient is each one's own
+            z = tf.reduce_sum(_pick(model(x, training=False), c))  # images do not mix: each gets its own slope
         return tape.gradient(z, x).numpy()
 
     return _batched(one_batch, model, images, target)
@@ -208,7 +206,8 @@ def area_under(curves):
 
 def randomised(model, count):
     """A copy of the model in which the last `count` layers with weights start anew, as before any training
-    (Adebayo et al. 2018, arXiv:1810.03292). Call `keras.utils.set_random_seed` before for the same copy again.
+    (Adebayo et al. 2018, arXiv:1810.03292). Call `keras.utils.set_random_seed` before for the same copy again, and not
+    with the seed of the training: the weights that it started from would come back.
 
     Raises ValueError if the model has fewer such layers.
     """

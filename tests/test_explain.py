@@ -59,6 +59,14 @@ def test_integrated_gradients_are_complete():
     np.testing.assert_allclose(shares.sum((1, 2)), whole, atol=0.02 * np.abs(whole).max() + 1e-3)
 
 
+def test_integrated_gradients_take_the_slope_in_the_middle_of_each_step():
+    layers = [keras.layers.Flatten(), keras.layers.Dense(4, keras.ops.square), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.layers.Input((12, 10, 2)), *layers])  # slopes grow evenly: the middle is exact
+    shares = explain.integrated_gradients(model, IMAGES, 1, baseline=0.4, steps=2)
+    whole = explain.logit(model, IMAGES, 1) - explain.logit(model, np.full_like(IMAGES, 0.4), 1)
+    np.testing.assert_allclose(shares.sum((1, 2)), whole, atol=1e-4)
+
+
 def test_integrated_gradients_of_a_linear_model_are_weight_times_distance():
     model, weights = linear()
     shares = explain.integrated_gradients(model, IMAGES, 2, baseline=0.25, steps=2)
