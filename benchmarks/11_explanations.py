@@ -27,7 +27,7 @@ LAST = "conv2d_3"
 NOTE = (
     "Scores of maps: means over one test slice a patient (the one with the largest lesion), of 20 patients of each class "
     "with a lesion, as far as the model recognised them. Similarity: Spearman's rank correlation with the map of the "
-    "trained model, mean over 30 of these images; key: number of randomised layers, from the output."
+    "trained model, mean over every second of these images; key: number of randomised layers, from the output."
 )
 
 
