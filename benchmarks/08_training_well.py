@@ -20,15 +20,26 @@ from common import save
 from course_lib import data
 
 SELECTION, TEST = [0, 1], [10, 11, 12]
-PATIENTS, EPOCHS, BATCH = 300, 12, 32
+MORE_SEEDS = {"imbalance": [10, 11, 12, 13, 14], "recipe": [10, 11, 12, 13, 14]}
+EPOCHS, BATCH = 12, 32
 COMMON = {"optimiser": "adam", "rate": 3e-3, "schedule": "cosine", "loss": "cross-entropy", "batch": BATCH}
-COMMON |= {"epochs": EPOCHS, "decay": 0.0, "dropout": 0.0, "batch_norm": False, "infarct_patients": None}
+COMMON |= {
+    "patients": 300,
+    "epochs": EPOCHS,
+    "decay": 0.0,
+    "dropout": 0.0,
+    "batch_norm": False,
+    "infarct_patients": None,
+}
 COMMON |= {"class_weights": False, "best_checkpoint": False}
 NOTE = (
-    "brain-lesions (simulated), 32×32, 300 training patients. `candidates`: curves per epoch for each selection seed. "
+    "brain-lesions (simulated), 32×32, 300 training patients unless a setting says otherwise. `candidates`: curves per epoch for each selection seed. "
     "`chosen`: the candidate with the highest mean validation accuracy after the last epoch, trained again with the test "
     "seeds; `guesses` are its answers for the 640 test slices, one digit each. Test patients played no part in the choice."
 )
+
+
+RECIPE = {"patients": 600, "epochs": 20, "rate": 1e-2, "schedule": "warm-up", "batch_norm": True}
 
 
 def arms_of(part):
@@ -57,6 +68,11 @@ def arms_of(part):
             str(batch): [{"optimiser": "momentum", "rate": rate, "batch": batch} for rate in tried]
             for batch, tried in {8: [1e-3, 3e-3, 1e-2], 32: [3e-3, 1e-2, 3e-2], 128: [1e-2, 3e-2, 1e-1]}.items()
         }
+    if part == "recipe":
+        return {
+            "as it comes": [{"patients": 600, "epochs": 20, "rate": 1e-3, "schedule": "constant"}],
+            "recipe": [RECIPE | {"dropout": dropout} for dropout in (0.25, 0.5)],
+        }
     long = {"epochs": 2 * EPOCHS}
     return {
         "none": [long],
@@ -64,11 +80,11 @@ def arms_of(part):
         "weight decay": [long | {"decay": decay} for decay in (0.03, 0.3)],
         "dropout": [long | {"dropout": rate} for rate in (0.25, 0.5)],
         "batch norm": [long | {"batch_norm": True}],
-        "all of them": [long | {"decay": 0.03, "dropout": 0.25, "batch_norm": True, "best_checkpoint": True}],
+        "all of them": [long | {"decay": 0.03, "dropout": 0.25, "batch_norm": True}],
     }
 
 
-PARTS = ["sweep_sgd", "sweep_momentum", "sweep_adam", "regularisation", "loss", "imbalance", "batch"]
+PARTS = ["sweep_sgd", "sweep_momentum", "sweep_adam", "regularisation", "loss", "imbalance", "batch", "recipe"]
 
 
 def build(keras, images, dropout, batch_norm):
@@ -99,15 +115,15 @@ def learning_rate(keras, setting, steps):
 
 
 @functools.cache
-def dataset():
-    return data.load("brain-lesions", size=32, n_patients=PATIENTS)
+def dataset(patients):
+    return data.load("brain-lesions", size=32, n_patients=patients)
 
 
 def train(setting, seed, test):
     """Train one network and return its curves; with `test`, also its answers for the test slices."""
     from course_lib import models  # here, so that only the processes that train import TensorFlow
 
-    keras, brains = models.keras, dataset()
+    keras, brains = models.keras, dataset(setting["patients"])
     keras.backend.clear_session()
     x, y = brains.train.images, brains.train.targets["label"]
     if setting["infarct_patients"] is not None:
@@ -159,7 +175,7 @@ def train(setting, seed, test):
 
 def compare(part, pool):
     """Choose a candidate for each arm on validation, then train the chosen ones again and let them see the test slices."""
-    seeds = TEST if part != "imbalance" else [10, 11, 12, 13, 14]
+    seeds = MORE_SEEDS.get(part, TEST)
     arms = {name: [COMMON | differs for differs in candidates] for name, candidates in arms_of(part).items()}
     # A single candidate leaves nothing to choose; the sweeps' curves are wanted all the same.
     first = {
