@@ -18,10 +18,11 @@ import numpy as np
 from common import save
 
 from course_lib import data
+from course_lib.explore.training_well import learning_rates
 
 SELECTION, TEST = [0, 1], [10, 11, 12]
 MORE_SEEDS = {"imbalance": [10, 11, 12, 13, 14], "recipe": [10, 11, 12, 13, 14]}
-EPOCHS, BATCH = 12, 32
+EPOCHS, BATCH = 8, 32
 COMMON = {"optimiser": "adam", "rate": 3e-3, "schedule": "cosine", "loss": "cross-entropy", "batch": BATCH}
 COMMON |= {
     "patients": 300,
@@ -39,7 +40,7 @@ NOTE = (
 )
 
 
-RECIPE = {"patients": 600, "epochs": 20, "rate": 1e-2, "schedule": "warm-up", "batch_norm": True}
+RECIPE = {"patients": 600, "epochs": 12, "rate": 1e-2, "schedule": "warm-up", "batch_norm": True}
 
 
 def arms_of(part):
@@ -70,7 +71,7 @@ def arms_of(part):
         }
     if part == "recipe":
         return {
-            "as it comes": [{"patients": 600, "epochs": 20, "rate": 1e-3, "schedule": "constant"}],
+            "as it comes": [{"patients": 600, "epochs": 12, "rate": 1e-3, "schedule": "constant"}],
             "recipe": [RECIPE | {"dropout": dropout} for dropout in (0.25, 0.5)],
         }
     long = {"epochs": 2 * EPOCHS}
@@ -103,73 +104,96 @@ def build(keras, images, dropout, batch_norm):
     return keras.Sequential([*network, layers.Dense(4)])
 
 
-def learning_rate(keras, setting, steps):
-    """A number or a Keras schedule. All arguments are floats: whole numbers with a warm-up are an error in Keras."""
-    schedules = keras.optimizers.schedules
-    if setting["schedule"] == "constant":
-        return setting["rate"]
-    if setting["schedule"] == "cosine":
-        return schedules.CosineDecay(setting["rate"], float(steps))
-    warm = float(steps // 10)
-    return schedules.CosineDecay(0.0, float(steps) - warm, warmup_target=setting["rate"], warmup_steps=warm)
-
-
 @functools.cache
 def dataset(patients):
     return data.load("brain-lesions", size=32, n_patients=patients)
 
 
+@functools.cache
+def trainer(optimiser, decay, loss, batch, dropout, batch_norm):
+    """A network and a compiled function that trains it for one epoch; all runs that share the arguments reuse them."""
+    import tensorflow as tf  # here, so that only the processes that train import TensorFlow
+
+    from course_lib import models
+
+    keras = models.keras
+    images = dataset(600).train.images
+    model = build(keras, images, dropout, batch_norm)
+    optimiser = {
+        "sgd": lambda: keras.optimizers.SGD(),
+        "momentum": lambda: keras.optimizers.SGD(momentum=0.9),
+        "adam": lambda: keras.optimizers.AdamW(weight_decay=decay),
+    }[optimiser]()
+    optimiser.build(model.trainable_variables)
+
+    def losses(logits, labels):
+        if loss == "squared error":
+            return tf.reduce_mean((tf.nn.softmax(logits) - tf.one_hot(labels, 4)) ** 2, axis=1)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+    @tf.function(reduce_retracing=True)
+    def epoch(x, y, weights, rates):
+        order = tf.random.shuffle(tf.range(tf.shape(x)[0]))
+        total = 0.0
+        for step in tf.range(tf.shape(rates)[0]):
+            chosen = order[step * batch : (step + 1) * batch]
+            images, labels = tf.gather(x, chosen), tf.gather(y, chosen)
+            with tf.GradientTape() as tape:
+                value = tf.reduce_mean(losses(model(images, training=True), labels) * tf.gather(weights, chosen))
+            optimiser.learning_rate.assign(rates[step])
+            gradients = tape.gradient(value, model.trainable_variables)
+            optimiser.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            total += value
+        return total / tf.cast(tf.shape(rates)[0], tf.float32)
+
+    @tf.function(reduce_retracing=True)
+    def answers(x):
+        return model(x, training=False)
+
+    def judge(x, y):
+        logits = answers(x)
+        return float(tf.reduce_mean(losses(logits, y))), float(np.mean(logits.numpy().argmax(1) == y))
+
+    def restart(seed):
+        keras.utils.set_random_seed(seed)
+        model.set_weights(build(keras, images, dropout, batch_norm).get_weights())
+        for variable in optimiser.variables:
+            variable.assign(tf.zeros_like(variable))
+
+    return model, epoch, answers, judge, restart
+
+
 def train(setting, seed, test):
     """Train one network and return its curves; with `test`, also its answers for the test slices."""
-    from course_lib import models  # here, so that only the processes that train import TensorFlow
-
-    keras, brains = models.keras, dataset(setting["patients"])
-    keras.backend.clear_session()
+    brains = dataset(setting["patients"])
     x, y = brains.train.images, brains.train.targets["label"]
     if setting["infarct_patients"] is not None:
         infarct = np.unique(brains.train.groups[y == 3])
         keep = ~np.isin(brains.train.groups, infarct[setting["infarct_patients"] :])
         x, y = x[keep], y[keep]
-    keras.utils.set_random_seed(seed)
-    model = build(keras, x, setting["dropout"], setting["batch_norm"])
+    weights = len(y) / (4 * np.bincount(y)) if setting["class_weights"] else np.ones(4)
+    sharing = ("optimiser", "decay", "loss", "batch", "dropout", "batch_norm")
+    model, epoch, answers, judge, restart = trainer(*(setting[name] for name in sharing))
+    restart(seed)
     steps = -(-len(x) // setting["batch"])
-    rate = learning_rate(keras, setting, steps * setting["epochs"])
-    optimiser = {
-        "sgd": lambda: keras.optimizers.SGD(rate),
-        "momentum": lambda: keras.optimizers.SGD(rate, momentum=0.9),
-        "adam": lambda: keras.optimizers.AdamW(rate, weight_decay=setting["decay"]),
-    }[setting["optimiser"]]()
-    squared = setting["loss"] == "squared error"
-
-    def squared_error(truth, logits):
-        one_hot = keras.ops.one_hot(keras.ops.reshape(truth, (-1,)), 4)
-        return keras.ops.mean((keras.ops.softmax(logits) - one_hot) ** 2, axis=-1)
-
-    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    loss = squared_error if squared else cross_entropy
-    model.compile(optimiser, loss, metrics=["accuracy"], steps_per_execution=steps)
-    weights = dict(enumerate(len(y) / (4 * np.bincount(y)))) if setting["class_weights"] else None
-    callbacks = []
-    if setting["best_checkpoint"]:
-        callbacks = [keras.callbacks.EarlyStopping(patience=setting["epochs"], restore_best_weights=True)]
-    history = model.fit(
-        x,
-        y,
-        batch_size=setting["batch"],
-        epochs=setting["epochs"],
-        class_weight=weights,
-        validation_data=(brains.val.images, brains.val.targets["label"]),
-        validation_batch_size=len(brains.val),
-        callbacks=callbacks,
-        verbose=0,
-    ).history
-    run = {"seed": seed}
-    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
-        run[name] = [value if np.isfinite(value) else None for value in history[name]]  # JSON has no NaN
-    answers = model.predict(brains.val.images, 480, verbose=0).argmax(1)
-    run["val_end"] = np.mean(answers == brains.val.targets["label"])
+    rates = learning_rates(setting["schedule"], setting["rate"], steps * setting["epochs"]).astype(np.float32)
+    val = brains.val.images, brains.val.targets["label"]
+    run = {"seed": seed, "loss": [], "accuracy": [], "val_loss": [], "val_accuracy": []}
+    best, best_weights = np.inf, None
+    for part in np.split(rates, setting["epochs"]):
+        run["loss"].append(float(epoch(x, y, weights[y].astype(np.float32), part)))
+        for name, value in zip(("val_loss", "val_accuracy"), judge(*val), strict=True):
+            run[name].append(value)
+        if setting["best_checkpoint"] and run["val_loss"][-1] < best:
+            best, best_weights = run["val_loss"][-1], model.get_weights()
+    run["accuracy"].append(judge(x, y)[1])  # on the training slices, at the end
+    if best_weights:
+        model.set_weights(best_weights)
+    run["val_end"] = judge(*val)[1]
+    for name in ("loss", "val_loss"):
+        run[name] = [value if np.isfinite(value) else None for value in run[name]]  # JSON has no NaN
     if test:
-        run["guesses"] = "".join(map(str, model.predict(brains.test.images, 640, verbose=0).argmax(1)))
+        run["guesses"] = "".join(map(str, answers(brains.test.images).numpy().argmax(1)))
     return run
 
 

@@ -110,8 +110,8 @@ def _draw_batch_norm_memory(figure, momentum, steps, epochs):
         left.plot(np.linspace(0, 20, 401), values, color=plot.COLOURS[colour], label=name)
         left.axhline(goal, color=plot.COLOURS[colour], lw=1, ls="--")
         left.plot(epochs, values[now], "o", color=plot.COLOURS[colour])
-    left.set(xlabel="epoch", ylim=(0, 5.4), title=f"{1 - forgotten[now]:.0%} of the start value is still there")
-    left.legend(loc="center right", fontsize=8)
+    left.set(xlabel="epoch", ylim=(0, 6.4), xticks=range(0, 21, 5), title=f"{1 - forgotten[now]:.0%} of the start value is still there")
+    left.legend(loc="upper left", fontsize=8, ncols=2)
 
     output = np.linspace(-6, 16, 400)
     shift, width = (LAYER_MEAN - mean[now]) / std[now], LAYER_STD / std[now]
