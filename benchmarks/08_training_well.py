@@ -178,7 +178,7 @@ def train(setting, seed, test):
     steps = -(-len(x) // setting["batch"])
     rates = learning_rates(setting["schedule"], setting["rate"], steps * setting["epochs"]).astype(np.float32)
     val = brains.val.images, brains.val.targets["label"]
-    run = {"seed": seed, "loss": [], "accuracy": [], "val_loss": [], "val_accuracy": []}
+    run = {"seed": seed, "loss": [], "val_loss": [], "val_accuracy": []}
     best, best_weights = np.inf, None
     for part in np.split(rates, setting["epochs"]):
         run["loss"].append(float(epoch(x, y, weights[y].astype(np.float32), part)))
@@ -186,7 +186,7 @@ def train(setting, seed, test):
             run[name].append(value)
         if setting["best_checkpoint"] and run["val_loss"][-1] < best:
             best, best_weights = run["val_loss"][-1], model.get_weights()
-    run["accuracy"].append(judge(x, y)[1])  # on the training slices, at the end
+    run["train_end"] = judge(x, y)[1]
     if best_weights:
         model.set_weights(best_weights)
     run["val_end"] = judge(*val)[1]
