@@ -10,7 +10,7 @@ from .. import ROOT, plot
 from . import Explorer, choice, slider
 
 OPTIMISERS = {"SGD": "sgd", "SGD with momentum 0.9": "momentum", "Adam": "adam"}
-SCHEDULES = ["constant", "cosine", "warm-up"]
+SCHEDULES = ["constant", "warm-up"]
 CLASSES = 4
 
 
@@ -22,7 +22,7 @@ def sweep(optimiser):
 
 
 def learning_rates(schedule, peak, steps):
-    """The learning rate of every step, (steps,). The warm-up takes the first tenth."""
+    """The learning rate of every step, (steps,): "constant", "cosine", or "warm-up", a tenth of the steps, then a cosine."""
     step = np.arange(steps)
     if schedule == "constant":
         return np.full(steps, peak)
@@ -66,7 +66,7 @@ def _draw_stored_runs(figure, optimiser, schedule, place):
     middle.axhline(np.log(CLASSES), color="0.5", lw=1, ls=":")
     middle.set(xlabel="epoch", ylim=(0, 3), title="loss (above 3 is cut off)")
 
-    for name, marker in zip(SCHEDULES, "osD", strict=True):
+    for name, marker in zip(SCHEDULES, "os", strict=True):
         rates = [each["setting"]["rate"] for each in arms[name]["candidates"]]
         ends = [[run["val_end"] for run in each["runs"]] for each in arms[name]["candidates"]]
         right.plot(rates, np.mean(ends, axis=1), marker + "-", ms=4, lw=1.2, label=name)
@@ -110,7 +110,12 @@ def _draw_batch_norm_memory(figure, momentum, steps, epochs):
         left.plot(np.linspace(0, 20, 401), values, color=plot.COLOURS[colour], label=name)
         left.axhline(goal, color=plot.COLOURS[colour], lw=1, ls="--")
         left.plot(epochs, values[now], "o", color=plot.COLOURS[colour])
-    left.set(xlabel="epoch", ylim=(0, 6.4), xticks=range(0, 21, 5), title=f"{1 - forgotten[now]:.0%} of the start value is still there")
+    left.set(
+        xlabel="epoch",
+        ylim=(0, 6.4),
+        xticks=range(0, 21, 5),
+        title=f"{1 - forgotten[now]:.0%} of the start value is still there",
+    )
     left.legend(loc="upper left", fontsize=8, ncols=2)
 
     output = np.linspace(-6, 16, 400)
