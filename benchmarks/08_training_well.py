@@ -240,11 +240,12 @@ def compare(part, pool):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=PARTS, help=f"any of: {', '.join(PARTS)}")
-    parts = parser.parse_args().parts
+    parser.add_argument("--workers", type=int, default=2, help="processes that train side by side")
+    arguments = parser.parse_args()
     # Two processes with one thread each are faster than one with two, on images this small.
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        for part in parts:
+    with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
+        for part in arguments.parts:
             compare(part, pool)
 
 

@@ -37,8 +37,8 @@ def stored_runs() -> Explorer:
         _draw_stored_runs,
         {
             "optimiser": choice("Optimiser", OPTIMISERS, "SGD with momentum 0.9"),
-            "schedule": choice("Schedule", SCHEDULES),
-            "place": slider("Learning rate, from small to large", 1, 5, 3),
+            "schedule": choice("Schedule", SCHEDULES, "warm-up"),
+            "place": slider("Learning rate, from small to large", 1, 5, 4),
         },
         alt="Three panels: the learning rate over the steps; training and validation loss over the epochs for two seeds; "
         "the final validation accuracy over the learning rate, one line for each schedule, the chosen run marked.",
@@ -64,7 +64,7 @@ def _draw_stored_runs(figure, optimiser, schedule, place):
             values = np.array(run[name], dtype=float)  # None, where a run broke down, becomes NaN
             middle.plot(epochs, values, style, color=plot.COLOURS[colour], lw=1.5)
     middle.axhline(np.log(CLASSES), color="0.5", lw=1, ls=":")
-    middle.set(xlabel="epoch", ylim=(0, 3), title="loss (above 3 is cut off)")
+    middle.set(xlabel="epoch", ylim=(0, 2.4), title="loss (above 2.4 is cut off)")
 
     for name, marker in zip(SCHEDULES, "os", strict=True):
         rates = [each["setting"]["rate"] for each in arms[name]["candidates"]]
@@ -73,7 +73,7 @@ def _draw_stored_runs(figure, optimiser, schedule, place):
     mean = np.mean([run["val_end"] for run in runs])
     right.plot(setting["rate"], mean, "o", ms=13, mfc="none", color=plot.COLOURS["vermilion"], mew=2)
     right.axhline(1 / CLASSES, color="0.5", lw=1, ls=":")
-    right.set(xscale="log", xlabel="peak learning rate", ylim=(0.2, 0.65), title=f"validation accuracy: {mean:.2f}")
+    right.set(xscale="log", xlabel="peak learning rate", ylim=(0.2, 0.6), title=f"validation accuracy: {mean:.2f}")
     right.legend(fontsize=8, loc="upper left")
 
 
