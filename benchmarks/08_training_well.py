@@ -5,7 +5,8 @@ Each part writes results/08/PART.json; without a name all run, some five minutes
 
 Where an arm has several candidates (learning rates), each candidate is trained with the SELECTION seeds, and the one with
 the highest mean validation accuracy after the last epoch is trained again with the TEST seeds. Only those networks see
-the test patients. A seed sets the initial weights and the order of the batches; the patients stay the same.
+the test patients. A seed sets the initial weights; the patients stay the same. The order of the batches also depends on
+the runs that came before in the same process, so a repetition differs in the third decimal or the second.
 """
 
 import argparse
