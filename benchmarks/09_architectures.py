@@ -198,7 +198,7 @@ def three_layers(mean, variance, kernel=3, strides=1, pooling="max"):
         step = (strides if place == 0 else 1) * (2 if pooling == "stride" else 1)
         x = models.conv_block(x, channels, kernel, strides=step)
         if pooling != "stride":
-            x = (layers.MaxPooling2D if pooling == "max" else layers.AveragePooling2D)()(x)
+            x = (layers.MaxPooling2D if pooling == "max" else layers.AveragePooling2D)(2)(x)
     return keras.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
 
 
