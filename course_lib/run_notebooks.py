@@ -77,13 +77,16 @@ class MemoryWatch(threading.Thread):
 
     def run(self):
         while not self.finished.wait(0.2):
-            total = 0
-            try:
-                for process in [self.process, *self.process.children(recursive=True)]:
-                    total += process.memory_info().rss
-            except psutil.Error:  # a process ended between the listing and the question
-                continue
-            self.peak_bytes = max(self.peak_bytes, total)
+            self.sample()
+
+    def sample(self):
+        total = 0
+        try:
+            for process in [self.process, *self.process.children(recursive=True)]:
+                total += process.memory_info().rss
+        except psutil.Error:  # a process ended between the listing and the question
+            return
+        self.peak_bytes = max(self.peak_bytes, total)
 
     def stop(self):
         self.finished.set()
@@ -105,6 +108,7 @@ def execute(notebook, progress, cell_seconds=CELL_SECONDS):
     def on_notebook_start(notebook):
         nonlocal watch
         watch = MemoryWatch(client.km.provisioner.pid)
+        watch.sample()  # the kernel is alive now; a short notebook can be over before the thread's first look
         watch.start()
 
     def on_cell_start(cell, cell_index):
