@@ -169,13 +169,13 @@ def _squared_profile(share):
 def _draw_beats(rng, rhythm: int, rate: float) -> np.ndarray:
     """Beginnings of beats in seconds, from before the clip to after it."""
     while True:
-        spread = rng.uniform(0.22, 0.32) if rhythm else rng.uniform(0.01, 0.03)
+        spread = rng.uniform(0.24, 0.34) if rhythm else rng.uniform(0.01, 0.03)
         lengths = 60 / rate * np.exp(spread * rng.standard_normal(20) - spread**2 / 2)
         lengths = np.clip(lengths, 0.36, 1.6)
         beats = np.cumsum(lengths) - lengths[0] * (1 + rng.uniform())
         seen = beats[(beats > 0) & (beats < SECONDS)]
         # Irregular beats can happen to be even over four seconds: then the clip would not show its label.
-        if not rhythm or np.std(np.log(np.diff(seen))) > 0.12:
+        if not rhythm or np.std(np.log(np.diff(seen))) > 0.15:
             return np.r_[beats[0] - lengths[0], beats]
 
 
@@ -301,7 +301,7 @@ def simulate_patient(rhythm: int, seed: tuple[int, ...]) -> tuple[np.ndarray, Pa
     right = apex[1] + length * share * axis[1] + across * axis[0]
     image = ndimage.map_coordinates(_sources()[patient.frame], [down, right], order=1, mode="nearest")
 
-    image *= 1 + scanner.uniform(0.25, 0.5) * (_speckle(noise, scanner.uniform(0.3, 0.7))[:, inside] - 1)
+    image *= 1 + scanner.uniform(0.2, 0.45) * (_speckle(noise, scanner.uniform(0.3, 0.7))[:, inside] - 1)
     slope = np.exp(scanner.uniform(-0.4, 0.4) * (depth / 100 - 1) + scanner.uniform(-0.5, 0.5) * angle)
     haze = scanner.uniform(0.0, 0.03)
     image = scanner.uniform(0.85, 1.3) * np.clip(image * slope + haze, 0, None) ** scanner.uniform(0.6, 0.8) * sector
@@ -351,8 +351,11 @@ def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 
 def patients(split: str, *, n_patients: int | None = None, seed: int = 0) -> list[Patient]:
     """What is known of the patients of a split, "train", "val" or "test", in the order of its clips.
 
-    For checking: the beats and volumes a model is not told. `n_patients` takes the first ones.
+    For checking: the beats and volumes a model is not told. `n_patients` takes the first ones. Raises ValueError for an
+    unknown split.
     """
+    if split not in PATIENTS:
+        raise ValueError(f"There is no split called {split!r}. Choose one of: {', '.join(PATIENTS)}.")
     count = PATIENTS[split] if n_patients is None else n_patients
     return [draw_patient(number % 2, (seed, list(PATIENTS).index(split), number)) for number in range(count)]
 
