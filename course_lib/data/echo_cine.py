@@ -35,7 +35,7 @@ FRAMES = 48  # of a clip
 FRAMES_PER_SECOND = 12.0
 SECONDS = FRAMES / FRAMES_PER_SECOND
 EJECTION_FRACTION = (20.0, 75.0)  # percent, lowest and highest
-HEART_RATE = (60.0, 110.0)  # beats per minute, lowest and highest that is drawn
+HEART_RATE = (60.0, 105.0)  # beats per minute, lowest and highest that is drawn
 
 TARGETS = {
     "ejection_fraction": np.float32,
@@ -116,7 +116,7 @@ class Patient:
         number = np.searchsorted(self.beats, times, side="right") - 1
         since = times - self.beats[number]
         whole = self.beats[number + 1] - self.beats[number]
-        contraction = np.minimum(self.contraction, 0.45 * whole)  # a short beat is quicker in everything
+        contraction = np.minimum(self.contraction, 0.5 * whole)  # a short beat is quicker in everything
         relaxation = np.minimum(self.relaxation, 0.35 * whole)
         slow = whole - contraction - relaxation
         contracting = (1 - np.cos(np.pi * np.clip(since / contraction, 0, 1))) / 2
@@ -197,8 +197,8 @@ def draw_patient(rhythm: int, seed: tuple[int, ...]) -> Patient:
         rhythm=rhythm,
         ejection_fraction=ejection_fraction,
         beats=beats,
-        contraction=rng.uniform(0.28, 0.36),
-        relaxation=rng.uniform(0.16, 0.28),
+        contraction=rng.uniform(0.24, 0.31),
+        relaxation=rng.uniform(0.14, 0.24),
         early_filling=rng.uniform(0.65, 0.9),
         longitudinal=longitudinal,
         frame=frame,
