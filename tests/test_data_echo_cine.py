@@ -9,7 +9,7 @@ from course_lib.data import echo_cine
 
 TINY = {"train": 4, "val": 2, "test": 2}
 # Mean grey level, and mean difference between neighbouring frames, of the first two training patients of seed 0.
-GOLDEN = ((32.1775, 5.2525), (44.7284, 6.6345))
+GOLDEN = ((32.1349, 4.8518), (44.9831, 5.653))
 TIMES = np.arange(echo_cine.FRAMES) / echo_cine.FRAMES_PER_SECOND
 
 
