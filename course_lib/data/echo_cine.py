@@ -35,7 +35,7 @@ FRAMES = 48  # of a clip
 FRAMES_PER_SECOND = 12.0
 SECONDS = FRAMES / FRAMES_PER_SECOND
 EJECTION_FRACTION = (20.0, 75.0)  # percent, lowest and highest
-HEART_RATE = (60.0, 110.0)  # beats per minute, lowest and highest that is drawn
+HEART_RATE = (60.0, 105.0)  # beats per minute, lowest and highest that is drawn
 
 TARGETS = {
     "ejection_fraction": np.float32,
@@ -116,7 +116,7 @@ class Patient:
         number = np.searchsorted(self.beats, times, side="right") - 1
         since = times - self.beats[number]
         whole = self.beats[number + 1] - self.beats[number]
-        contraction = np.minimum(self.contraction, 0.45 * whole)  # a short beat is quicker in everything
+        contraction = np.minimum(self.contraction, 0.5 * whole)  # a short beat is quicker in everything
         relaxation = np.minimum(self.relaxation, 0.35 * whole)
         slow = whole - contraction - relaxation
         contracting = (1 - np.cos(np.pi * np.clip(since / contraction, 0, 1))) / 2
@@ -169,13 +169,13 @@ def _squared_profile(share):
 def _draw_beats(rng, rhythm: int, rate: float) -> np.ndarray:
     """Beginnings of beats in seconds, from before the clip to after it."""
     while True:
-        spread = rng.uniform(0.22, 0.32) if rhythm else rng.uniform(0.01, 0.03)
+        spread = rng.uniform(0.24, 0.34) if rhythm else rng.uniform(0.01, 0.03)
         lengths = 60 / rate * np.exp(spread * rng.standard_normal(20) - spread**2 / 2)
         lengths = np.clip(lengths, 0.36, 1.6)
         beats = np.cumsum(lengths) - lengths[0] * (1 + rng.uniform())
         seen = beats[(beats > 0) & (beats < SECONDS)]
         # Irregular beats can happen to be even over four seconds: then the clip would not show its label.
-        if not rhythm or np.std(np.log(np.diff(seen))) > 0.12:
+        if not rhythm or np.std(np.log(np.diff(seen))) > 0.15:
             return np.r_[beats[0] - lengths[0], beats]
 
 
@@ -197,16 +197,16 @@ def draw_patient(rhythm: int, seed: tuple[int, ...]) -> Patient:
         rhythm=rhythm,
         ejection_fraction=ejection_fraction,
         beats=beats,
-        contraction=rng.uniform(0.28, 0.36),
-        relaxation=rng.uniform(0.16, 0.28),
+        contraction=rng.uniform(0.24, 0.31),
+        relaxation=rng.uniform(0.14, 0.24),
         early_filling=rng.uniform(0.65, 0.9),
         longitudinal=longitudinal,
         frame=frame,
         length=np.hypot(*np.subtract(base, apex)) * pixel * rng.uniform(0.92, 1.04) / middle**longitudinal,
         width=2 * half_width * pixel * rng.uniform(0.68, 0.98) / middle ** ((1 - longitudinal) / 2),
         view=view,
-        turn=np.deg2rad(rng.uniform(-12, 12)),
-        shift=rng.uniform(-1.5, 1.5, 2),
+        turn=np.deg2rad(rng.uniform(-8, 8)),
+        shift=rng.uniform(-1, 1, 2),
     )
 
 
@@ -278,9 +278,9 @@ def simulate_patient(rhythm: int, seed: tuple[int, ...]) -> tuple[np.ndarray, Pa
 
     # Undo the heart's pose: (frames, pixels) along and across its axis.
     heart = np.add(apex, base) / 2
-    wander = drift.uniform(0.2, 0.8) * _slow_curve(drift, 2)  # pixels of the clip
+    wander = drift.uniform(0.1, 0.4) * _slow_curve(drift, 2)  # pixels of the clip
     down, right = (canvas - heart[:, None])[:, None] - (patient.shift[:, None] + wander)[..., None] / pixel
-    turn = patient.turn + np.deg2rad(1.5) * _slow_curve(drift, 1)[0] + np.arctan2(axis[1], axis[0])
+    turn = patient.turn + np.deg2rad(1) * _slow_curve(drift, 1)[0] + np.arctan2(axis[1], axis[0])
     cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
     along = (cos * down + sin * right) / length + 0.5  # 0 at the apex, 1 at the mitral plane
     across = cos * right - sin * down
@@ -301,7 +301,7 @@ def simulate_patient(rhythm: int, seed: tuple[int, ...]) -> tuple[np.ndarray, Pa
     right = apex[1] + length * share * axis[1] + across * axis[0]
     image = ndimage.map_coordinates(_sources()[patient.frame], [down, right], order=1, mode="nearest")
 
-    image *= 1 + scanner.uniform(0.25, 0.5) * (_speckle(noise, scanner.uniform(0.3, 0.7))[:, inside] - 1)
+    image *= 1 + scanner.uniform(0.15, 0.35) * (_speckle(noise, scanner.uniform(0.3, 0.7))[:, inside] - 1)
     slope = np.exp(scanner.uniform(-0.4, 0.4) * (depth / 100 - 1) + scanner.uniform(-0.5, 0.5) * angle)
     haze = scanner.uniform(0.0, 0.03)
     image = scanner.uniform(0.85, 1.3) * np.clip(image * slope + haze, 0, None) ** scanner.uniform(0.6, 0.8) * sector
@@ -351,8 +351,11 @@ def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 
 def patients(split: str, *, n_patients: int | None = None, seed: int = 0) -> list[Patient]:
     """What is known of the patients of a split, "train", "val" or "test", in the order of its clips.
 
-    For checking: the beats and volumes a model is not told. `n_patients` takes the first ones.
+    For checking: the beats and volumes a model is not told. `n_patients` takes the first ones. Raises ValueError for an
+    unknown split.
     """
+    if split not in PATIENTS:
+        raise ValueError(f"There is no split called {split!r}. Choose one of: {', '.join(PATIENTS)}.")
     count = PATIENTS[split] if n_patients is None else n_patients
     return [draw_patient(number % 2, (seed, list(PATIENTS).index(split), number)) for number in range(count)]
 
