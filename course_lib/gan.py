@@ -110,7 +110,7 @@ def adversarial_step(
     Returns a compiled function: step(real, labels=None) -> (discriminator's loss, generator's loss), which changes both
     networks once. real: float32 tensor of a batch; labels: its classes, for networks that take them.
     """
-    latent = _first(generator.input).shape[-1]
+    latent = generator.inputs[0].shape[-1]
     for_generator = keras.optimizers.Adam(rate, beta_1=beta_1)
     for_discriminator = keras.optimizers.Adam(discriminator_rate or rate, beta_1=beta_1)
     for_generator.build(generator.trainable_variables)
@@ -189,10 +189,6 @@ def sample(generator, z, labels=None, batch_size=256):
 
 def _with(first, labels):
     return first if labels is None else [first, labels]
-
-
-def _first(inputs):
-    return inputs[0] if isinstance(inputs, list | tuple) else inputs
 
 
 # ---- How good is it? ----------------------------------------------------------------------------------------------------
