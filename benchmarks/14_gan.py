@@ -1,0 +1,156 @@
+"""Lesson 14: the feature model, eight Gaussians over several seeds, and the stored generators.
+
+    python benchmarks/14_gan.py [features] [two] [gan] [conditional] [short] [--seeds 5]
+
+Without names all parts run, about twelve minutes of processor time. `features` comes first, the others stand alone:
+
+- features: trains the small CNN in whose features KID is measured, on patients of its own. results/14/features.keras
+- two: the generator of eight Gaussians, four ways, `--seeds` seeds. results/14/two.json
+- gan: one long run of the DCGAN on "brain-lesions" at 32×32. results/14/gan.json, generator.keras, grid.npz
+- conditional: the same with the class. results/14/conditional.json, conditional.keras
+- short: further seeds of the run that the notebook makes live. results/14/short.json
+"""
+
+import argparse
+import os
+import time
+
+os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+
+import numpy as np
+from common import ROOT, save
+
+from course_lib import data, gan, models
+
+keras, layers, tf = gan.keras, gan.layers, gan.tf
+FOLDER = ROOT / "results/14"
+
+# ---- features ---------------------------------------------------------------------------------------------------------
+
+FEATURE_PATIENTS, FEATURE_SEED, FEATURE_EPOCHS = 1200, 1000, 8
+
+
+def run_features(_seeds):
+    others = data.load("brain-lesions", size=32, n_patients=FEATURE_PATIENTS, seed=FEATURE_SEED)
+    x = others.train.images
+    keras.utils.set_random_seed(0)
+    model = models.small_cnn(x.shape[1:], 4, mean=float(x.mean()), variance=float(x.var()))
+    model.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, others.train.targets["label"], batch_size=32, epochs=FEATURE_EPOCHS, verbose=0)
+    # Features of mean 0 and variance 1, so that no single one rules the kernel. The head makes up for it.
+    pooled = keras.Model(model.inputs, model.layers[-2].output).predict(x, batch_size=256, verbose=0)
+    mean, variance = pooled.mean(0), pooled.var(0) + 1e-4
+    stored = keras.Sequential(
+        [
+            layers.Input(x.shape[1:]),
+            *model.layers[:-1],
+            layers.Normalization(mean=mean, variance=variance),
+            layers.Dense(4),
+        ]
+    )
+    kernel, bias = model.layers[-1].get_weights()
+    stored.layers[-1].set_weights([kernel * np.sqrt(variance)[:, None], bias + mean @ kernel])
+    assert np.allclose(stored.predict(x[:64], verbose=0), model.predict(x[:64], verbose=0), atol=1e-3)
+    FOLDER.mkdir(exist_ok=True)
+    stored.save(FOLDER / "features.keras")
+    test = data.load("brain-lesions", size=32).test
+    right = (stored.predict(test.images, verbose=0).argmax(1) == test.targets["label"]).mean()
+    note = f"small CNN, {FEATURE_EPOCHS} epochs on {FEATURE_PATIENTS} simulated patients of data seed {FEATURE_SEED}"
+    save("14/features.json", {"test_accuracy": right}, seeds=[0], note=note)
+
+
+# ---- eight Gaussians --------------------------------------------------------------------------------------------------
+
+TWO_STEPS = 1500
+ARMS = {
+    "β₁ = 0.9": {"beta_1": 0.9},
+    "β₁ = 0.9, spectral norm": {"beta_1": 0.9, "spectral": True},
+    "β₁ = 0.9, R1": {"beta_1": 0.9, "r1": 10.0},
+    "β₁ = 0.5": {"beta_1": 0.5},
+}
+
+
+def run_two(seeds):
+    results = {name: [] for name in ARMS}
+    for seed in seeds:
+        for name, options in ARMS.items():
+            options = dict(options)
+            generator, discriminator = gan.two_dimensional(seed, spectral=options.pop("spectral", False))
+            step = gan.adversarial_step(generator, discriminator, rate=1e-3, **options)
+            z, rows = np.random.default_rng(seed).normal(size=(1000, 2)), []
+            points = gan.eight_gaussians(256 * TWO_STEPS, seed)
+            at = range(250, TWO_STEPS + 1, 250)
+            gan.train(step, points, TWO_STEPS, batch_size=256, at=at, watch=lambda: rows.append(sample(generator, z)))
+            modes, near = zip(*(gan.modes(row) for row in rows), strict=True)
+            results[name].append({"seed": seed, "modes": modes, "near": near, "points": rows[-1][:150]})
+        note = f"steps {list(at)}; `near`: share of points within 4σ of a mode; `points`: after the last step"
+        save("14/two.json", results, seeds=list(seeds[: seed + 1]), note=note)
+
+
+def sample(generator, z):
+    return gan.sample(generator, z, batch_size=len(z)).tolist()
+
+
+# ---- brain slices -----------------------------------------------------------------------------------------------------
+
+BATCH, STEPS, SHORT = 32, 2500, 500
+CHECKS = [0, 50, 100, 200, 300, 500, 800, 1200, 1600, 2000, 2500]
+Z = np.random.default_rng(14).normal(size=(640, gan.LATENT)).astype(np.float32)
+
+
+def play(seed, steps, checks, classes=None):
+    """Train a DCGAN, measure it as it learns. Returns its generator, rows of measures, images of the first 12 z."""
+    brains = data.load("brain-lesions", size=32)
+    labels = brains.train.targets["label"] if classes else None
+    asked = np.arange(len(Z)) % classes if classes else None
+    model = gan.feature_model()
+    real = gan.features(model, brains.test.images)
+    keras.utils.set_random_seed(seed)
+    generator, discriminator = gan.generator(classes=classes), gan.discriminator(classes=classes)
+    step = gan.adversarial_step(generator, discriminator)
+    start, rows, grids = time.process_time(), [], []
+
+    def watch():
+        images = gan.sample(generator, Z, asked)
+        made = gan.features(model, images)
+        row = {"kid": gan.kid(made, real), "diversity": gan.diversity(made), "seconds": time.process_time() - start}
+        rows.append({"step": checks[len(rows)], **row})
+        grids.append((255 * images[:12, :, :, 0]).round().astype(np.uint8))
+        print(rows[-1], flush=True)
+
+    losses, _ = gan.train(
+        step, brains.train.images, steps, labels=labels, batch_size=BATCH, seed=seed, at=checks, watch=watch
+    )
+    return generator, rows, np.stack(grids), losses
+
+
+def run_gan(_seeds):
+    generator, rows, grids, losses = play(0, STEPS, CHECKS)
+    generator.save(FOLDER / "generator.keras")
+    np.savez_compressed(FOLDER / "grid.npz", images=grids, steps=CHECKS, losses=losses)
+    save("14/gan.json", rows, seeds=[0], note="KID and diversity of 640 images against the 640 test slices")
+
+
+def run_conditional(_seeds):
+    generator, rows, _, _ = play(0, STEPS, CHECKS, classes=4)
+    generator.save(FOLDER / "conditional.keras")
+    save("14/conditional.json", rows, seeds=[0], note="as gan.json, with the four classes in turn")
+
+
+def run_short(seeds):
+    results = []
+    for seed in seeds[1:]:  # the first seed is the beginning of the long run
+        _, rows, _, _ = play(seed, SHORT, [0, SHORT])
+        results.append({"seed": seed, **rows[-1], "untrained": rows[0]["kid"]})
+        save("14/short.json", results, seeds=[row["seed"] for row in results], note=f"DCGAN after {SHORT} steps")
+
+
+PARTS = {"features": run_features, "two": run_two, "gan": run_gan, "conditional": run_conditional, "short": run_short}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("parts", nargs="*", default=list(PARTS))
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    for part in arguments.parts:
+        PARTS[part](list(range(arguments.seeds)))
