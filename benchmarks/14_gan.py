@@ -12,6 +12,7 @@ Without names all parts run, about twelve minutes of processor time. `features` 
 """
 
 import argparse
+import functools
 import os
 import time
 
@@ -77,24 +78,20 @@ def run_two(seeds):
             options = dict(options)
             generator, discriminator = gan.two_dimensional(seed, spectral=options.pop("spectral", False))
             step = gan.adversarial_step(generator, discriminator, rate=1e-3, **options)
-            z, rows = np.random.default_rng(seed).normal(size=(1000, 2)), []
+            watch = functools.partial(gan.sample, generator, np.random.default_rng(seed).normal(size=(1000, 2)))
             points = gan.eight_gaussians(256 * TWO_STEPS, seed)
             at = range(250, TWO_STEPS + 1, 250)
-            gan.train(step, points, TWO_STEPS, batch_size=256, at=at, watch=lambda: rows.append(sample(generator, z)))
-            modes, near = zip(*(gan.modes(row) for row in rows), strict=True)
-            results[name].append({"seed": seed, "modes": modes, "near": near, "points": rows[-1][:150]})
+            _, seen = gan.train(step, points, TWO_STEPS, batch_size=256, at=at, watch=watch)
+            modes, near = zip(*(gan.modes(row) for row in seen), strict=True)
+            results[name].append({"seed": seed, "modes": modes, "near": near, "points": seen[-1][:150].tolist()})
         note = f"steps {list(at)}; `near`: share of points within 4σ of a mode; `points`: after the last step"
         save("14/two.json", results, seeds=list(seeds[: seed + 1]), note=note)
 
 
-def sample(generator, z):
-    return gan.sample(generator, z, batch_size=len(z)).tolist()
-
-
 # ---- brain slices -----------------------------------------------------------------------------------------------------
 
-BATCH, STEPS, SHORT = 32, 2500, 500
-CHECKS = [0, 50, 100, 200, 300, 500, 800, 1200, 1600, 2000, 2500]
+BATCH, STEPS, SHORT = 32, 1800, 400
+CHECKS = [0, 50, 100, 200, 400, 600, 900, 1200, 1500, 1800]
 Z = np.random.default_rng(14).normal(size=(640, gan.LATENT)).astype(np.float32)
 
 
