@@ -220,7 +220,8 @@ def train(step, images, steps, *, labels=None, batch_size=64, seed=0, at=(), wat
             batches = iter(np.array_split(shuffled, max(1, len(images) // batch_size)))
             rows = next(batches)
         rows = rows[:batch_size]
-        losses.append(step(tf.constant(images[rows]), None if labels is None else tf.constant(labels[rows], tf.int32)))
+        batch = [tf.constant(images[rows])] + ([] if labels is None else [tf.constant(labels[rows], tf.int32)])
+        losses.append(step(*batch))
         if number in at:
             seen.append(watch())
         if line and time.perf_counter() - shown > 0.5:
@@ -256,7 +257,7 @@ def _with(first, labels):
 def feature_model():
     """The network in whose features the course's KID is measured: brain slices (n, 32, 32, 1) to (n, 64).
 
-    It is the course's small CNN, trained to tell the four classes of "brain-lesions" on 600 simulated patients who are
+    It is the course's small CNN, trained to tell the four classes of "brain-lesions" on 1,200 simulated patients who are
     in no other part of the course (`benchmarks/14_gan.py`, results/14/features.keras), up to its global average pooling.
     """
     model = keras.models.load_model(ROOT / "results/14/features.keras")
