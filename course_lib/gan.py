@@ -312,7 +312,9 @@ def diversity(points):
 
 def nearest(points, reference):
     """For each of `points` (n, …) its nearest in `reference` (m, …): index (n,) int and Euclidean distance (n,)."""
-    distance = cdist(_rows(points), _rows(reference))
+    a, b = _rows(points), _rows(reference)
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T  # (a − b)² multiplied out: a matrix product is fast
+    distance = np.sqrt(np.clip(squares, 0, None))
     index = distance.argmin(1)
     return index, distance[np.arange(len(index)), index]
 
@@ -333,4 +335,4 @@ def closer_to_training(points, train, held_out, seed=0):
 
 
 def _rows(points):
-    return np.asarray(points, dtype=np.float32).reshape(len(points), -1)
+    return np.asarray(points, dtype=np.float64).reshape(len(points), -1)
