@@ -99,8 +99,12 @@ CHECKS = [0, 50, 100, 200, 400, 600, 900, 1200, 1500, 1800]
 Z = np.random.default_rng(14).normal(size=(640, gan.LATENT)).astype(np.float32)
 
 
-def play(seed, steps, checks, classes=None):
-    """Train a DCGAN, measure it as it learns. Returns its generator, rows of measures, images of the first 12 z."""
+def play(seed, steps, checks, keep, classes=None):
+    """Train a DCGAN and measure it as it learns.
+
+    After each number of steps in `checks`, keep(generator, rows of measures, images of the first 12 z at each check) is
+    called, so that a run that is stopped loses little.
+    """
     brains = data.load("brain-lesions", size=32)
     labels = brains.train.targets["label"] if classes else None
     asked = np.arange(len(Z)) % classes if classes else None
@@ -118,32 +122,38 @@ def play(seed, steps, checks, classes=None):
         rows.append({"step": checks[len(rows)], **row})
         grids.append((255 * images[:12, :, :, 0]).round().astype(np.uint8))
         print(rows[-1], flush=True)
+        keep(generator, rows, grids)
 
-    losses, _ = gan.train(
-        step, brains.train.images, steps, labels=labels, batch_size=BATCH, seed=seed, at=checks, watch=watch
-    )
-    return generator, rows, np.stack(grids), losses
+    gan.train(step, brains.train.images, steps, labels=labels, batch_size=BATCH, seed=seed, at=checks, watch=watch)
 
 
 def run_gan(_seeds):
-    generator, rows, grids, losses = play(0, STEPS, CHECKS)
-    generator.save(FOLDER / "generator.keras")
-    np.savez_compressed(FOLDER / "grid.npz", images=grids, steps=CHECKS, losses=losses)
-    save("14/gan.json", rows, seeds=[0], note="KID and diversity of 640 images against the 640 test slices")
+    def keep(generator, rows, grids):
+        generator.save(FOLDER / "generator.keras")
+        np.savez_compressed(FOLDER / "grid.npz", images=np.stack(grids), steps=[row["step"] for row in rows])
+        save("14/gan.json", rows, seeds=[0], note="KID and diversity of 640 images against the 640 test slices")
+
+    play(0, STEPS, CHECKS, keep)
 
 
 def run_conditional(_seeds):
-    generator, rows, _, _ = play(0, STEPS, CHECKS, classes=4)
-    generator.save(FOLDER / "conditional.keras")
-    save("14/conditional.json", rows, seeds=[0], note="as gan.json, with the four classes in turn")
+    def keep(generator, rows, _grids):
+        generator.save(FOLDER / "conditional.keras")
+        save("14/conditional.json", rows, seeds=[0], note="as gan.json, with the four classes in turn")
+
+    play(0, STEPS, CHECKS, keep, classes=4)
 
 
 def run_short(seeds):
     results = []
     for seed in seeds[1:]:  # the first seed is the beginning of the long run
-        _, rows, _, _ = play(seed, SHORT, [0, SHORT])
-        results.append({"seed": seed, **rows[-1], "untrained": rows[0]["kid"]})
-        save("14/short.json", results, seeds=[row["seed"] for row in results], note=f"DCGAN after {SHORT} steps")
+
+        def keep(_generator, rows, _grids, seed=seed):
+            if rows[-1]["step"] == SHORT:
+                results.append({"seed": seed, **rows[-1]})
+                save("14/short.json", results, seeds=[row["seed"] for row in results], note=f"after {SHORT} steps")
+
+        play(seed, SHORT, [SHORT], keep)
 
 
 PARTS = {"features": run_features, "two": run_two, "gan": run_gan, "conditional": run_conditional, "short": run_short}
