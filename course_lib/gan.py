@@ -59,8 +59,7 @@ def generator(latent=LATENT, channels=96, classes=None):
     inputs, x = z, z
     if classes:
         label = layers.Input((), dtype="int32", name="label")
-        of_class = layers.Embedding(classes, latent, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0))
-        inputs, x = [z, label], layers.Concatenate()([z, of_class(label)])
+        inputs, x = [z, label], layers.Concatenate()([z, layers.Embedding(classes, latent)(label)])
     start = {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02), "use_bias": False}
     x = layers.Dense(4 * 4 * channels, **start)(x)
     x = layers.Reshape((4, 4, channels))(x)
