@@ -45,7 +45,7 @@ CELLS = {
 }
 
 
-def sequences(rng, n, lag):
+def marked_signs(rng, n, lag):
     """Sequences (n, lag + 1, 2) of random signs, the first of them marked, and whether the marked one is +1."""
     signs = rng.choice([-1.0, 1.0], (n, lag + 1)).astype(np.float32)
     mark = np.zeros_like(signs)
@@ -83,10 +83,10 @@ def memory(seeds):
                 for variable, value in zip(model.optimizer.variables, at_rest[cell], strict=True):
                     variable.assign(value)
                 rng = np.random.default_rng(seed)
-                test, truth = sequences(np.random.default_rng(1000), 1000, lag)
+                test, truth = marked_signs(np.random.default_rng(1000), 1000, lag)
                 curve = results[name][str(lag)][str(seed)] = []
                 while len(curve) < CHECKS and curve[-2:] != [1.0, 1.0]:
-                    model.fit(*sequences(rng, BATCH * STEPS // CHECKS, lag), batch_size=BATCH, verbose=0)
+                    model.fit(*marked_signs(rng, BATCH * STEPS // CHECKS, lag), batch_size=BATCH, verbose=0)
                     answer = model.predict(test, batch_size=1000, verbose=0)[:, 0] > 0
                     curve.append(float(np.mean(answer == truth)))
                 print(f"{time.process_time():.0f} s:", name, lag, seed, curve, flush=True)
