@@ -205,8 +205,8 @@ def draw_patient(rhythm: int, seed: tuple[int, ...]) -> Patient:
         length=np.hypot(*np.subtract(base, apex)) * pixel * rng.uniform(0.92, 1.04) / middle**longitudinal,
         width=2 * half_width * pixel * rng.uniform(0.68, 0.98) / middle ** ((1 - longitudinal) / 2),
         view=view,
-        turn=np.deg2rad(rng.uniform(-12, 12)),
-        shift=rng.uniform(-1.5, 1.5, 2),
+        turn=np.deg2rad(rng.uniform(-8, 8)),
+        shift=rng.uniform(-1, 1, 2),
     )
 
 
@@ -278,9 +278,9 @@ def simulate_patient(rhythm: int, seed: tuple[int, ...]) -> tuple[np.ndarray, Pa
 
     # Undo the heart's pose: (frames, pixels) along and across its axis.
     heart = np.add(apex, base) / 2
-    wander = drift.uniform(0.2, 0.8) * _slow_curve(drift, 2)  # pixels of the clip
+    wander = drift.uniform(0.1, 0.4) * _slow_curve(drift, 2)  # pixels of the clip
     down, right = (canvas - heart[:, None])[:, None] - (patient.shift[:, None] + wander)[..., None] / pixel
-    turn = patient.turn + np.deg2rad(1.5) * _slow_curve(drift, 1)[0] + np.arctan2(axis[1], axis[0])
+    turn = patient.turn + np.deg2rad(1) * _slow_curve(drift, 1)[0] + np.arctan2(axis[1], axis[0])
     cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
     along = (cos * down + sin * right) / length + 0.5  # 0 at the apex, 1 at the mitral plane
     across = cos * right - sin * down
@@ -301,7 +301,7 @@ def simulate_patient(rhythm: int, seed: tuple[int, ...]) -> tuple[np.ndarray, Pa
     right = apex[1] + length * share * axis[1] + across * axis[0]
     image = ndimage.map_coordinates(_sources()[patient.frame], [down, right], order=1, mode="nearest")
 
-    image *= 1 + scanner.uniform(0.2, 0.45) * (_speckle(noise, scanner.uniform(0.3, 0.7))[:, inside] - 1)
+    image *= 1 + scanner.uniform(0.15, 0.35) * (_speckle(noise, scanner.uniform(0.3, 0.7))[:, inside] - 1)
     slope = np.exp(scanner.uniform(-0.4, 0.4) * (depth / 100 - 1) + scanner.uniform(-0.5, 0.5) * angle)
     haze = scanner.uniform(0.0, 0.03)
     image = scanner.uniform(0.85, 1.3) * np.clip(image * slope + haze, 0, None) ** scanner.uniform(0.6, 0.8) * sector
