@@ -322,6 +322,7 @@ def main():
     parser.add_argument("part", choices=["memory", "rhythm", "ejection"])
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
     globals()[arguments.part](list(range(arguments.seeds)))
 
 

@@ -80,7 +80,9 @@ def _draw_scrub(figure, clip, feature, now, length, stride, padding):
         style = {"fc": plot.COLOURS["blue" if is_in else "sky"], "ec": "white", "lw": 0.8}
         below.add_patch(Rectangle((start, lane - 0.45), valid, 0.9, **style))
         if valid < length:
-            below.add_patch(Rectangle((start + valid, lane - 0.45), length - valid, 0.9, fill=False, hatch="////", ec="0.5"))
+            below.add_patch(
+                Rectangle((start + valid, lane - 0.45), length - valid, 0.9, fill=False, hatch="////", ec="0.5")
+            )
     below.axvline(now + 0.5, color=plot.COLOURS["vermilion"], lw=1.2)
     count = "1 segment" if len(cut.starts) == 1 else f"{len(cut.starts)} segments"
     words = f"{count} of {length * step:.2f} s; this frame is in {inside.sum()}"

@@ -65,9 +65,9 @@ def _draw_memory(figure, lag, bias, weight):
     left.plot(time, cell, color=plot.COLOURS["blue"], label="LSTM: cell state")
     left.plot(time, plain, "--", color=plot.COLOURS["orange"], lw=1.2, label="plain RNN: state")
     left.axhline(0, color="0.8", lw=0.8, zorder=0)
-    left.set(xlabel="time step", ylim=(-1.25, 1.25), xlim=(-0.02 * lag, 1.02 * lag), yticks=[-1, 0, 1])
+    left.set(xlabel="time step", ylim=(-1.85, 1.25), xlim=(-0.02 * lag, 1.02 * lag), yticks=[-1, 0, 1])
     left.set_title(f"forget gate {ops.sigmoid(bias):.3f}: after {lag} steps {cell[-1]:.2g} of the memory is left")
-    left.legend(loc="lower center", bbox_to_anchor=(0.5, -0.42), ncols=4, fontsize=8, columnspacing=1, handlelength=1.4)
+    left.legend(loc="lower center", ncols=2, fontsize=8).set_in_layout(False)
 
     for place, (name, row) in enumerate(_stored_memory().items()):
         lags = np.array([int(key) for key in row])
@@ -84,7 +84,7 @@ def _draw_memory(figure, lag, bias, weight):
     )
     right.set_xticks([1, 5, 20, 40, 80], [1, 5, 20, 40, 80])
     right.minorticks_off()
-    right.legend(loc="center left", fontsize=8)
+    right.legend(loc="center left", fontsize=8).set_in_layout(False)
 
 
 @functools.cache
@@ -133,19 +133,15 @@ def _draw_gates(figure, clip, unit, gate):
     state.plot(seconds, stored["states"][n, :, unit - 1], "--", color=plot.COLOURS["green"], label="state h")
     state.axhline(0, color="0.8", lw=0.8, zorder=0)
     state.set(xlabel="time (s)", ylabel=f"unit {unit}")
-    state.legend(loc="upper left", fontsize=8, ncols=2)
+    state.legend(loc="upper left", fontsize=8, ncols=2).set_in_layout(False)
     beats = stored["beats"][n]
     for ax in (curve, gated, state):
-        for beat in beats[np.isfinite(beats)]:
-            ax.axvline(beat, color="0.6", lw=1, ls="--", zorder=0)
-        ax.set_xlim(0, 4)
+        ax.vlines(beats[np.isfinite(beats)], *ax.get_ylim(), color="0.6", lw=1, ls="--", zorder=0)
+        ax.set(xlim=(0, 4), xticks=range(5))
     for ax in (curve, gated):
         ax.set_xticklabels([])
 
     states = stored["states"][n].T
-    drawn = units.imshow(
-        states, aspect="auto", cmap=plot.DIVERGING, vmin=-1, vmax=1, extent=(0, 4, len(states) + 0.5, 0.5)
-    )
+    units.imshow(states, aspect="auto", cmap=plot.DIVERGING, vmin=-1, vmax=1, extent=(0, 4, len(states) + 0.5, 0.5))
     units.axhline(unit, color="black", lw=1, ls=":")
-    units.set(xlabel="time (s)", ylabel="hidden unit", title="state h of all units")
-    figure.colorbar(drawn, ax=units, shrink=0.7)
+    units.set(xlabel="time (s)", xticks=range(5), ylabel="hidden unit", title="state h of all units: blue −1, red +1")
