@@ -11,11 +11,12 @@ A seed decides first weights and order of training; the patients are those of ec
   LSTM also leaves its gates for some test clips (gates.npz).
 - ejection: the ejection fraction from 24 frames; controls, rivals, number of time steps.
 
-rhythm and ejection write the answers for the test patients to a .npz, and what belongs to them to a .json. Everything is
-saved after each seed.
+rhythm and ejection write the answers for the test patients to a .npz, and what belongs to them to a .json; what is stored
+for other seeds stays (delete it when the patients change). Everything is saved after each seed.
 """
 
 import argparse
+import json
 import time
 
 import numpy as np
@@ -124,18 +125,24 @@ def fit(model, loss, inputs, target, *, epochs, rate, seed, batch=32):
     return model
 
 
-def run(part, arms, score, seeds, note, keep=None):
-    """Train every arm from every seed; keep the test answers and their score."""
-    scores, answers = {name: {} for name in arms}, {}
-    for n, seed in enumerate(seeds, start=1):
+def run(part, arms, score, seeds, note):
+    """Train every arm from every seed; keep the test answers and their score beside what is stored for other seeds."""
+    for seed in seeds:
+        scores, answers = {}, {}
         for name, arm in arms.items():
             start = time.process_time()
             answer = arm(seed)
             answers[f"{name}_{seed}"] = answer.astype(np.float16)
-            scores[name][str(seed)] = {"score": score(answer), "processor_seconds": time.process_time() - start}
-            print(f"{part}, seed {seed}, {name}: {scores[name][str(seed)]}", flush=True)
-        save(f"13/{part}.json", scores, seeds=seeds[:n], note=note)
-        np.savez_compressed(FOLDER / f"{part}.npz", **answers)
+            scores[name] = {"score": score(answer), "processor_seconds": time.process_time() - start}
+            print(f"{part}, seed {seed}, {name}: {scores[name]}", flush=True)
+        rows = {name: {} for name in arms}
+        if (FOLDER / f"{part}.json").exists():
+            rows = json.loads((FOLDER / f"{part}.json").read_text(encoding="utf-8"))["results"]
+            with np.load(FOLDER / f"{part}.npz", allow_pickle=False) as file:
+                answers = {**file, **answers}
+        rows = {name: dict(sorted({**rows[name], str(seed): scores[name]}.items())) for name in arms}
+        save(f"13/{part}.json", rows, seeds=sorted(int(s) for s in rows[name]), note=note)
+        np.savez_compressed(FOLDER / f"{part}.npz", **dict(sorted(answers.items())))
 
 
 # ---- rhythm ----------------------------------------------------------------------------------------------------------
@@ -320,10 +327,11 @@ def ejection(seeds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=["memory", "rhythm", "ejection"])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
+    parser.add_argument("--first", type=int, default=0, help="first seed")
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    globals()[arguments.part](list(range(arguments.seeds)))
+    globals()[arguments.part](list(range(arguments.first, arguments.first + arguments.seeds)))
 
 
 if __name__ == "__main__":
