@@ -109,6 +109,13 @@ def test_first_order_gives_the_reference_values_of_the_ibsi():
         assert float(f"{ours[name]:.3g}") == value, name
 
 
+def test_percentiles():
+    """The phantom cannot tell some of them apart."""
+    ours = sequences.first_order(np.arange(101.0).reshape(1, 101))
+    found = {name: float(ours[name]) for name in ("10th percentile", "median", "90th percentile", "interquartile range")}
+    assert found == {"10th percentile": 10, "median": 50, "90th percentile": 90, "interquartile range": 50}
+
+
 def test_glcm_gives_the_reference_values_of_the_ibsi():
     """2D, averaged over directions and slices (arXiv:1612.07003, section 3.6)."""
     published = {
