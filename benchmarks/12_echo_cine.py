@@ -36,9 +36,10 @@ FRAMES = 24  # for the ejection fraction: two seconds
 REGION = np.s_[6:38, 10:42]  # rows and columns around the left ventricle, whatever the patient's pose
 CENTRE = np.s_[12:32, 18:36]  # where the cavity is
 NOTE = (
-    "Test patients only. Rhythm: area under the ROC curve, 0.5 is chance. Ejection fraction: mean absolute error in points. "
-    "Intervals are 95 % percentile bootstraps over the patients of all seeds together, who are different ones. A difference is the model's error minus the mean frame's: negative is better. Seconds were taken on a "
-    "machine shared with other work."
+    "Test patients only. Rhythm: area under the ROC curve, 0.5 is chance. Ejection fraction: mean absolute error in "
+    "points. Intervals are 95 % percentile bootstraps over the patients of all seeds together, who are different ones. A "
+    "difference is the model's error minus the mean frame's: negative is better. Seconds were taken on a machine shared "
+    "with other work."
 )
 
 
@@ -177,7 +178,6 @@ def main():
         test, start = dataset.test, time.process_time()
         rhythm, fraction = rhythm_scores(dataset, seed), ejection_fraction_guesses(dataset, seed)
         kept.append((test.targets, rhythm, fraction))
-        truth = test.targets
         runs.append(
             {
                 "seed": seed,
