@@ -23,9 +23,9 @@ def test_a_forget_gate_multiplies_what_is_left():
 
 
 def test_the_plain_unit_carries_its_state_on():
-    _, plain = explorers.one_unit(lag=1, bias=0.0, weight=1.5)
-    sign = explorers._signs()[0]
-    assert plain[1] == pytest.approx(np.tanh(1.5 * np.tanh(1.0) + 0.3 * sign))
+    _, plain = explorers.one_unit(lag=3, bias=0.0, weight=1.5)
+    before, sign = plain[2], explorers._signs()[2]
+    assert plain[3] == pytest.approx(np.tanh(1.5 * before + 0.3 * sign)) and plain[0] != before
 
 
 def test_memory_explorer_shows_the_share_that_is_left_and_every_stored_run():
