@@ -112,7 +112,9 @@ def test_first_order_gives_the_reference_values_of_the_ibsi():
 def test_percentiles():
     """The phantom cannot tell some of them apart."""
     ours = sequences.first_order(np.arange(101.0).reshape(1, 101))
-    found = {name: float(ours[name]) for name in ("10th percentile", "median", "90th percentile", "interquartile range")}
+    found = {
+        name: float(ours[name]) for name in ("10th percentile", "median", "90th percentile", "interquartile range")
+    }
     assert found == {"10th percentile": 10, "median": 50, "90th percentile": 90, "interquartile range": 50}
 
 
