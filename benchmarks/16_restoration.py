@@ -1,0 +1,288 @@
+"""The restorers of lesson 16, from three seeds. Writes results/16/: models, restoration.json and invention.json.
+
+    python benchmarks/16_restoration.py readers
+    python benchmarks/16_restoration.py classical
+    python benchmarks/16_restoration.py losses 0 1 2
+    python benchmarks/16_restoration.py patients 0 1 2
+
+brain-lesions, seed 0, 32×32 pixels. The patients and the damage of the test slices are the same for all seeds; a seed
+decides first weights, order of training and the damage seen there.
+
+- readers: a classifier (lesson 10's) and a marker (a U-Net that marks lesions), trained on undamaged slices.
+- classical: the methods without training; their parameter is chosen on validation.
+- losses: for each damage a U-Net with each loss, trained on patients of all four classes. Models of seed 0 are kept.
+- patients: restorers that saw healthy patients only, patients with a mass only, or half of each.
+
+Each file is written anew after each run; what is stored of other runs stays.
+"""
+
+import argparse
+import contextlib
+import json
+import time
+
+import numpy as np
+from common import ROOT, save
+from scipy import ndimage
+from skimage import restoration
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from course_lib import data, evaluate, models, restore
+
+keras = models.keras
+FOLDER = ROOT / "results" / "16"
+STEPS = 1500
+NOTE = (
+    "brain-lesions, seed 0, 32×32 pixels, test on unseen patients. Seconds were taken on a machine shared with other "
+    "work: upper bounds; those at the top are of the last call alone."
+)
+LOSSES = {"L2": {"power": 2}, "L1": {}, **{f"L1 + {w} adversarial": {"weight": w} for w in (0.01, 0.03, 0.1)}}
+
+
+def stored(name):
+    path = FOLDER / name
+    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}
+
+
+def keep(name, results):
+    seeds = sorted({int(run["seed"]) for run in results.values() if "seed" in run})
+    save(f"16/{name}", results, seeds=seeds, note=NOTE)
+
+
+def train_classifier(images, label, epochs=14):
+    """As in lesson 10."""
+    keras.utils.set_random_seed(0)
+    model = models.small_cnn(images.shape[1:], 4, mean=images.mean(), variance=images.var())
+    rate = keras.optimizers.schedules.CosineDecay(1.5e-3, epochs * int(np.ceil(len(images) / 32)))
+    model.compile(keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images, label, batch_size=32, epochs=epochs, verbose=0)
+    return model
+
+
+def train_marker(images, masks, epochs=12):
+    """The U-Net with another task: a logit for each pixel, is it part of a lesion?"""
+    keras.utils.set_random_seed(0)
+    model = restore.unet()
+    rate = keras.optimizers.schedules.CosineDecay(1.5e-3, epochs * int(np.ceil(len(images) / 32)))
+    model.compile(keras.optimizers.Adam(rate), keras.losses.BinaryCrossentropy(from_logits=True))
+    whole = np.concatenate([images, np.ones_like(images)], axis=-1)
+    model.fit(whole, masks[..., None].astype(np.float32), batch_size=32, epochs=epochs, verbose=0)
+    return model
+
+
+def readers(brains):
+    train, test = brains.train, brains.test
+    classifier = train_classifier(train.images, train.targets["label"])
+    classifier.save(FOLDER / "classifier.keras")
+    guess = classifier.predict(test.images, verbose=0).argmax(-1)
+    print(f"classifier: accuracy {np.mean(guess == test.targets['label']):.3f}", flush=True)
+    marker = train_marker(train.images, train.masks)
+    marker.save(FOLDER / "marker.keras")
+    marked = restore.mark(marker, test.images)
+    both = (marked & test.masks).sum((1, 2))
+    print(f"marker: Dice of all pixels {2 * both.sum() / (marked.sum() + test.masks.sum()):.3f}", flush=True)
+
+
+# ---- measures on the test patients -----------------------------------------------------------------------------------
+
+
+def exam(split, task, seed=100):
+    """The damaged slices that every method gets: noise of σ = 0.1, a hole somewhere in the head, or half resolution."""
+    return restore.damage(task, split.images, np.random.default_rng(seed), sigma=0.1)
+
+
+def judge_auc(task, brains, repair):
+    """How well a simple judge tells repaired squares from real ones: 0.5 is not at all, 1 is always.
+
+    The judge is a logistic regression on the logarithm of the spectrum, fitted on validation patients.
+    """
+    features, answers = {}, {}
+    for name in ("val", "test"):
+        split = getattr(brains, name)
+        condition = exam(split, task)
+        squares = [restore.crops(images, condition[..., 1:]) for images in (split.images, repair(condition))]
+        features[name] = np.log(restore.spectrum(np.concatenate(squares)) + 1e-4)
+        answers[name] = np.repeat([0, 1], len(split))
+    judge = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    judge.fit(features["val"], answers["val"])
+    return roc_auc_score(answers["test"], judge.predict_proba(features["test"])[:, 1])
+
+
+def measure(task, brains, repair, classifier, name):
+    """All that the lesson says of one method; per-image values go to scores.npz."""
+    test = brains.test
+    condition = exam(test, task)
+    mask, restored = condition[..., 1:], np.clip(repair(condition), 0, 1)
+    label = test.targets["label"]
+    guess = classifier.predict(restored, batch_size=320, verbose=0).argmax(-1)
+    each = {
+        "psnr": restore.psnr(test.images, restored, mask),
+        "ssim": restore.ssim(test.images, restored, mask),
+        "right": (guess == label).astype(float),
+    }
+    row = {key: list(evaluate.bootstrap(np.mean, values, groups=test.groups)[:3]) for key, values in each.items()}
+    row["sharpness"] = restore.sharpness(restored, mask).mean() / restore.sharpness(test.images, mask).mean()
+    row["judge_auc"] = judge_auc(task, brains, lambda condition: np.clip(repair(condition), 0, 1))
+    row["spectrum"] = restore.spectrum(restore.crops(restored, mask)).mean(0).tolist()
+    with np.load(FOLDER / "scores.npz") if (FOLDER / "scores.npz").exists() else contextlib.nullcontext({}) as file:
+        scores = dict(file)
+    scores.update({f"{name}, {key}": values.astype(np.float16) for key, values in each.items()})
+    np.savez_compressed(FOLDER / "scores.npz", **scores)
+    return row
+
+
+# ---- methods without training ----------------------------------------------------------------------------------------
+
+
+def each_image(function):
+    return lambda condition: np.stack([function(d, m > 0) for d, m in condition.transpose(0, 3, 1, 2)])[..., None]
+
+
+CLASSICAL = {
+    "noise": {
+        "nothing": {0: lambda condition: condition[..., :1]},
+        "Gaussian": {s: each_image(lambda d, m, s=s: ndimage.gaussian_filter(d, s)) for s in (0.5, 0.6, 0.7, 0.8, 1.0)},
+        "median": {s: each_image(lambda d, m, s=s: ndimage.median_filter(d, s)) for s in (3, 5)},
+        "total variation": {
+            w: each_image(lambda d, m, w=w: restoration.denoise_tv_chambolle(d, w)) for w in (0.06, 0.08, 0.1, 0.12)
+        },
+        "non-local means": {
+            h: each_image(
+                lambda d, m, h=h: restoration.denoise_nl_means(d, 3, 7, h, fast_mode=True, sigma=0.1)
+            )
+            for h in (0.04, 0.06, 0.08)
+        },
+    },
+    "hole": {
+        "nothing": {0: lambda condition: condition[..., :1]},
+        "mean of the rest": {0: each_image(lambda d, m: np.where(m, d[~m & (d > 0.15)].mean(), d))},
+        "biharmonic": {0: each_image(lambda d, m: restoration.inpaint_biharmonic(d, m))},
+    },
+    "upscale": {
+        "bicubic": {0: lambda condition: condition[..., :1]},
+    },
+}
+
+
+def classical(brains):
+    results, classifier = stored("restoration.json"), load("classifier")
+    for task, methods in CLASSICAL.items():
+        few = exam(brains.val, task)[::4]
+        for method, settings in methods.items():
+            quality = {
+                value: restore.psnr(brains.val.images[::4], repair(few), few[..., 1:]).mean()
+                for value, repair in settings.items()
+            }
+            best = max(quality, key=quality.get)
+            name = f"{task}, {method}"
+            results[name] = {"setting": best, **measure(task, brains, settings[best], classifier, name)}
+            print(name, quality, results[name], flush=True)
+    whole = brains.test
+    guess = classifier.predict(whole.images, verbose=0).argmax(-1) == whole.targets["label"]
+    results["undamaged"] = {"right": list(evaluate.bootstrap(np.mean, guess, groups=whole.groups)[:3])}
+    keep("restoration.json", results)
+
+
+# ---- restorers -------------------------------------------------------------------------------------------------------
+
+
+def load(name):
+    return keras.models.load_model(FOLDER / f"{name}.keras")
+
+
+def losses(brains, seeds):
+    classifier = load("classifier")
+    for seed in seeds:
+        for task in restore.TASKS:
+            for loss, options in LOSSES.items():
+                results, start = stored("restoration.json"), time.perf_counter()
+                model = restore.train(task, brains.train.images, steps=STEPS, seed=seed, **options)
+                seconds = round(time.perf_counter() - start)
+                name = f"{task}, {loss}, {seed}"
+                row = measure(task, brains, repairer(model), classifier, name)
+                results[name] = {"seed": seed, "seconds": seconds, **row}
+                print(name, results[name], flush=True)
+                if seed == 0:
+                    model.save(FOLDER / f"{task}-{loss.replace(' ', '')}.keras")
+                keep("restoration.json", results)
+
+
+# ---- who was in the training set -------------------------------------------------------------------------------------
+
+DIETS = {"healthy only": (150, 0), "half and half": (75, 75), "mass only": (0, 150)}  # patients, four slices each
+
+
+def diet(split, healthy, mass):
+    """Rows of the slices of so many healthy patients, and patients with a mass."""
+    label = split.targets["label"]
+    return np.concatenate([np.flatnonzero(label == 0)[: 4 * healthy], np.flatnonzero(label == 1)[: 4 * mass]])
+
+
+def patients(brains, seeds):
+    marker = load("marker")
+    test = brains.test
+    rows = diet(test, 40, 40)
+    images, masks, groups, ill = test.images[rows], test.masks[rows], test.groups[rows], test.targets["label"][rows] == 1
+    rng = np.random.default_rng(101)
+    # Where holes are cut: over the mass; in a healthy patient where another patient's mass lies.
+    centre = np.array([ndimage.center_of_mass(mask) for mask in masks[ill]])
+    centres = np.concatenate([centre, centre])
+    exams = {
+        "noise": restore.add_noise(images, 0.2, rng),
+        "hole": restore.cut_hole(images, np.rint(centres)),
+    }
+    marked = restore.mark(marker, images)
+    found, invented = restore.found(marked, masks), restore.invented(marked, masks)
+    for seed in seeds:
+        for task, condition in exams.items():
+            for name, (healthy, mass) in DIETS.items():
+                shown = brains.train.images[diet(brains.train, healthy, mass)]
+                for loss in ("L1", f"L1 + {STRONG} adversarial"):
+                    model = restore.train(task, shown, steps=STEPS, seed=seed, **LOSSES[loss])
+                    restored = np.clip(repairer(model)(condition), 0, 1)
+                    marked = restore.mark(marker, restored)
+                    lost = ill & found & ~restore.found(marked, masks)
+                    grown = ~ill & ~invented & restore.invented(marked, masks)
+                    row = {
+                        "seed": seed,
+                        "lost": spread(lost[ill & found], groups[ill & found]),
+                        "grown": spread(grown[~ill & ~invented], groups[~ill & ~invented]),
+                    }
+                    row["psnr"] = {
+                        kind: restore.psnr(images[k], restored[k], condition[k, ..., 1:]).mean()
+                        for kind, k in {"healthy": ~ill, "mass": ill}.items()
+                    }
+                    results = stored("invention.json")
+                    results[f"{task}, {name}, {loss}, {seed}"] = row
+                    print(f"{task}, {name}, {loss}, {seed}", row, flush=True)
+                    keep("invention.json", results)
+                    if seed == 0 and loss != "L1":
+                        model.save(FOLDER / f"{task}-{name.replace(' ', '')}.keras")
+
+
+def spread(values, groups):
+    return list(evaluate.bootstrap(np.mean, values.astype(float), groups=groups)[:3])
+
+
+def repairer(model):
+    return lambda condition: model.predict(condition, batch_size=320, verbose=0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("arm", choices=["readers", "classical", "losses", "patients"])
+    parser.add_argument("seeds", type=int, nargs="*")
+    arguments = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    brains = data.load("brain-lesions", size=32)
+    if arguments.arm in ("losses", "patients"):
+        {"losses": losses, "patients": patients}[arguments.arm](brains, arguments.seeds)
+    else:
+        {"readers": readers, "classical": classical}[arguments.arm](brains)
+
+
+if __name__ == "__main__":
+    main()
