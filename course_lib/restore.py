@@ -128,7 +128,7 @@ def pixel_loss(condition, truth, restored, power=1):
     return tf.reduce_sum(mask * tf.abs(truth - restored) ** power) / tf.reduce_sum(mask)
 
 
-def train(task, images, *, weight=0.0, power=1, steps=600, batch=16, seed=0):
+def train(task, images, *, weight=0.0, power=1, steps=600, batch=8, seed=0):
     """A U-Net trained with pixel loss + weight · adversarial loss. weight 0 needs no discriminator.
 
     images: undamaged, (n, h, w, 1); damage is drawn anew for each batch.
