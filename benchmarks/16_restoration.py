@@ -52,6 +52,21 @@ def keep(name, results):
     save(f"16/{name}", results, seeds=seeds, note=NOTE)
 
 
+def add(name, arrays):
+    """Add arrays to a file; those with the same names are replaced."""
+    path = FOLDER / name
+    old = {}
+    if path.exists():
+        with np.load(path, allow_pickle=False) as file:
+            old = dict(file)
+    np.savez_compressed(path, **{**old, **arrays})
+
+
+def keep_weights(name, key, model):
+    """The weights of a U-Net in half precision: a .keras file of each would take three times the room."""
+    add(name, {f"{key}, {k}": weight.astype(np.float16) for k, weight in enumerate(model.get_weights())})
+
+
 def train_classifier(images, label, epochs=14):
     """As in lesson 10."""
     keras.utils.set_random_seed(0)
@@ -131,10 +146,7 @@ def measure(task, brains, repair, classifier, name):
     row["sharpness"] = restore.sharpness(restored, mask).mean() / restore.sharpness(test.images, mask).mean()
     row["judge_auc"] = judge_auc(real, repaired)
     row["spectrum"] = (restore.spectrum(repaired["test"]).mean(0) / restore.spectrum(real["test"]).mean(0)).tolist()
-    path = FOLDER / "scores.npz"
-    scores = dict(np.load(path, allow_pickle=False)) if path.exists() else {}
-    scores.update({f"{name}, {key}": values.astype(np.float16) for key, values in each.items()})
-    np.savez_compressed(path, **scores)
+    add("scores.npz", {f"{name}, {key}": values.astype(np.float16) for key, values in each.items()})
     return row
 
 
@@ -210,7 +222,7 @@ def losses(brains, seeds):
                 results[name] = {"seed": seed, "seconds": seconds, **row}
                 print(name, results[name], flush=True)
                 if seed == 0:
-                    model.save(FOLDER / f"{task}-{loss.replace(' ', '')}.keras")
+                    keep_weights("losses.npz", f"{task}, {loss}", model)
                 keep("restoration.json", results)
 
 
@@ -264,7 +276,7 @@ def patients(brains, seeds):
                     print(f"{task}, {name}, {loss}, {seed}", row, flush=True)
                     keep("invention.json", results)
                     if seed == 0 and loss == STRONG:
-                        model.save(FOLDER / f"{task}-{name.replace(' ', '')}.keras")
+                        keep_weights("patients.npz", f"{task}, {name}", model)
 
 
 def spread(values, groups):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from skimage.metrics import structural_similarity
 
+from course_lib import ROOT
 from course_lib.models import keras
 
 layers = keras.layers
@@ -103,6 +104,14 @@ def unet(size=32, channels=(16, 32)):
     x = layers.Conv2DTranspose(8, 4, 2, **options)(x)
     repaired = layers.Conv2D(1, 3, padding="same")(layers.Concatenate()([x, damaged]))
     return keras.Model(condition, damaged + mask * (repaired - damaged), name="unet")
+
+
+def stored_unet(file, name):
+    """A U-Net with the weights that benchmarks/16_restoration.py kept in `results/16/<file>` under this name."""
+    model = unet()
+    with np.load(ROOT / "results" / "16" / file, allow_pickle=False) as weights:
+        model.set_weights([weights[f"{name}, {k}"].astype(np.float32) for k in range(len(model.weights))])
+    return model
 
 
 def patch_discriminator(size=32):
