@@ -1,4 +1,4 @@
-"""The restorers of lesson 16, from three seeds. Writes results/16/: models, restoration.json and invention.json.
+"""The restorers of lesson 16, from three seeds. Writes models and tables to results/16/.
 
     python benchmarks/16_restoration.py readers
     python benchmarks/16_restoration.py classical
@@ -184,7 +184,7 @@ CLASSICAL = {
 
 
 def classical(brains):
-    results, classifier = stored("restoration.json"), load("classifier")
+    results, classifier = {}, load("classifier")
     for task, methods in CLASSICAL.items():
         few = exam(brains.val, task)[::4]
         for method, settings in methods.items():
@@ -199,7 +199,7 @@ def classical(brains):
     whole = brains.test
     guess = classifier.predict(whole.images, verbose=0).argmax(-1) == whole.targets["label"]
     results["undamaged"] = {"right": list(evaluate.bootstrap(np.mean, guess, groups=whole.groups)[:3])}
-    keep("restoration.json", results)
+    keep("classical.json", results)
 
 
 # ---- restorers -------------------------------------------------------------------------------------------------------
@@ -214,16 +214,16 @@ def losses(brains, seeds):
     for seed in seeds:
         for task in restore.TASKS:
             for loss, options in LOSSES.items():
-                results, start = stored("restoration.json"), time.perf_counter()
+                start = time.perf_counter()
                 model = restore.train(task, brains.train.images, steps=STEPS, seed=seed, **options)
                 seconds = round(time.perf_counter() - start)
                 name = f"{task}, {loss}, {seed}"
                 row = measure(task, brains, repairer(model), classifier, name)
-                results[name] = {"seed": seed, "seconds": seconds, **row}
-                print(name, results[name], flush=True)
+                row = {"seed": seed, "seconds": seconds, **row}
+                print(name, row, flush=True)
                 if seed == 0:
                     keep_weights("losses.npz", f"{task}, {loss}", model)
-                keep("restoration.json", results)
+                keep("restoration.json", {**stored("restoration.json"), name: row})
 
 
 # ---- who was in the training set -------------------------------------------------------------------------------------
