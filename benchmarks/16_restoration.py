@@ -166,9 +166,7 @@ CLASSICAL = {
             w: each_image(lambda d, m, w=w: restoration.denoise_tv_chambolle(d, w)) for w in (0.06, 0.08, 0.1)
         },
         "non-local means": {
-            h: each_image(
-                lambda d, m, h=h: restoration.denoise_nl_means(d, 3, 7, h, fast_mode=True, sigma=0.1)
-            )
+            h: each_image(lambda d, m, h=h: restoration.denoise_nl_means(d, 3, 7, h, fast_mode=True, sigma=0.1))
             for h in (0.04, 0.06)
         },
     },
@@ -241,7 +239,12 @@ def patients(brains, seeds):
     marker = load("marker")
     test = brains.test
     rows = diet(test, 40, 40)
-    images, masks, groups, ill = test.images[rows], test.masks[rows], test.groups[rows], test.targets["label"][rows] == 1
+    images, masks, groups, ill = (
+        test.images[rows],
+        test.masks[rows],
+        test.groups[rows],
+        test.targets["label"][rows] == 1,
+    )
     rng = np.random.default_rng(101)
     # Where holes are cut: over the mass; in a healthy patient where another patient's mass lies.
     centre = np.array([ndimage.center_of_mass(mask) for mask in masks[ill]])

@@ -161,10 +161,10 @@ def train(task, images, *, weight=0.0, power=1, steps=600, batch=8, seed=0):
                 loss += weight * cross_entropy(tf.ones_like(fake), fake)
                 judge_loss = cross_entropy(tf.ones_like(real), real) + cross_entropy(tf.zeros_like(fake), fake)
         variables = generator.trainable_variables
-        generator_adam.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        generator_adam.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         if weight > 0:
             variables = discriminator.trainable_variables
-            discriminator_adam.apply_gradients(zip(judge_tape.gradient(judge_loss, variables), variables))
+            discriminator_adam.apply_gradients(zip(judge_tape.gradient(judge_loss, variables), variables, strict=True))
         return loss
 
     for _ in range(steps):

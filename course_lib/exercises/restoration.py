@@ -151,9 +151,7 @@ def _generator_loss_by_sigmoid(truth, restored, fake, weight):
 
 def _generator_loss_inputs():
     rng = np.random.default_rng(2)
-    return [
-        (rng.random((4, 4)), rng.random((4, 4)), rng.normal(size=(2, 2)), weight) for weight in (0.1, 0.5, 2.0)
-    ]
+    return [(rng.random((4, 4)), rng.random((4, 4)), rng.normal(size=(2, 2)), weight) for weight in (0.1, 0.5, 2.0)]
 
 
 def _with_loss(adversarial, pixel=lambda error: np.abs(error).mean()):
@@ -181,8 +179,9 @@ generator_loss = Coding(
             "Your pixel loss is the squared error (L2). The task asks for the absolute one (L1).",
         ),
         Mistake(
-            lambda truth, restored, fake, weight: weight * np.abs(truth - restored).mean()
-            + np.log1p(np.exp(-fake)).mean(),
+            lambda truth, restored, fake, weight: (
+                weight * np.abs(truth - restored).mean() + np.log1p(np.exp(-fake)).mean()
+            ),
             "The weight stands at the wrong term. With weight 0 the pixel loss has to be left alone.",
         ),
         Mistake(
