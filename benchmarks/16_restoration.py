@@ -165,10 +165,6 @@ CLASSICAL = {
         "total variation": {
             w: each_image(lambda d, m, w=w: restoration.denoise_tv_chambolle(d, w)) for w in (0.06, 0.08, 0.1)
         },
-        "non-local means": {
-            h: each_image(lambda d, m, h=h: restoration.denoise_nl_means(d, 3, 7, h, fast_mode=True, sigma=0.1))
-            for h in (0.04, 0.06)
-        },
     },
     "hole": {
         "nothing": {0: lambda condition: condition[..., :1]},
@@ -211,9 +207,9 @@ def losses(brains, seeds):
     classifier = load("classifier")
     for seed in seeds:
         for task in restore.TASKS:
-            for loss, options in LOSSES.items():
+            for loss in LOSSES if seed == 0 else ("L1", STRONG):  # the claims that need more than one run
                 start = time.perf_counter()
-                model = restore.train(task, brains.train.images, steps=STEPS, seed=seed, **options)
+                model = restore.train(task, brains.train.images, steps=STEPS, seed=seed, **LOSSES[loss])
                 seconds = round(time.perf_counter() - start)
                 name = f"{task}, {loss}, {seed}"
                 row = measure(task, brains, repairer(model), classifier, name)
