@@ -17,6 +17,7 @@ Each file is written anew after each run; what is stored of other runs stays.
 """
 
 import argparse
+import itertools
 import json
 import time
 
@@ -231,7 +232,7 @@ def diet(split, healthy, mass):
     return np.concatenate([np.flatnonzero(label == 0)[: 4 * healthy], np.flatnonzero(label == 1)[: 4 * mass]])
 
 
-def patients(brains, seeds):
+def patients(brains, seeds, chosen_exams=None, chosen=None):
     marker = load("marker")
     test = brains.test
     rows = diet(test, 40, 40)
@@ -242,40 +243,50 @@ def patients(brains, seeds):
         test.targets["label"][rows] == 1,
     )
     rng = np.random.default_rng(101)
-    # Where holes are cut: over the mass; in a healthy patient where another patient's mass lies.
-    centre = np.array([ndimage.center_of_mass(mask) for mask in masks[ill]])
-    centres = np.concatenate([centre, centre])
     exams = {
         "noise": restore.add_noise(images, 0.2, rng),
-        "hole": restore.cut_hole(images, np.rint(centres)),
+        "hole": restore.cut_hole(images, hole_centres(masks, ill)),
     }
+    exams["hole, anywhere in training"] = exams["hole"]
     marked = restore.mark(marker, images)
     found, invented = restore.found(marked, masks), restore.invented(marked, masks)
     for seed in seeds:
-        for task, condition in exams.items():
-            for name, (healthy, mass) in DIETS.items():
-                shown = brains.train.images[diet(brains.train, healthy, mass)]
-                for loss in ("L1", STRONG):
-                    model = restore.train(task, shown, steps=STEPS, seed=seed, **LOSSES[loss])
-                    restored = np.clip(repairer(model)(condition), 0, 1)
-                    marked = restore.mark(marker, restored)
-                    lost = ill & found & ~restore.found(marked, masks)
-                    grown = ~ill & ~invented & restore.invented(marked, masks)
-                    row = {
-                        "seed": seed,
-                        "lost": spread(lost[ill & found], groups[ill & found]),
-                        "grown": spread(grown[~ill & ~invented], groups[~ill & ~invented]),
-                    }
-                    row["psnr"] = {
-                        kind: restore.psnr(images[k], restored[k], condition[k, ..., 1:]).mean()
-                        for kind, k in {"healthy": ~ill, "mass": ill}.items()
-                    }
-                    results = stored("invention.json")
-                    results[f"{task}, {name}, {loss}, {seed}"] = row
-                    print(f"{task}, {name}, {loss}, {seed}", row, flush=True)
-                    keep("invention.json", results)
-                    if seed == 0 and loss == STRONG:
-                        keep_weights("patients.npz", f"{task}, {name}", model)
+        for exam_name, loss, name in itertools.product(chosen_exams or exams, ("L1", STRONG), chosen or DIETS):
+            condition, task = exams[exam_name], exam_name.split(",")[0]
+            rows = diet(brains.train, *DIETS[name])
+            centres = None
+            if exam_name == "hole":
+                everyone = diet(brains.train, 150, 150)
+                lies = brains.train.targets["label"][everyone] == 1
+                places = dict(zip(everyone, hole_centres(brains.train.masks[everyone], lies), strict=True))
+                centres = np.array([places[row] for row in rows])
+            shown = brains.train.images[rows]
+            model = restore.train(task, shown, centres=centres, steps=STEPS, seed=seed, **LOSSES[loss])
+            restored = np.clip(repairer(model)(condition), 0, 1)
+            marked = restore.mark(marker, restored)
+            lost = ill & found & ~restore.found(marked, masks)
+            grown = ~ill & ~invented & restore.invented(marked, masks)
+            change = ((restored - images) * condition[..., 1:]).sum((1, 2, 3)) / condition[..., 1:].sum((1, 2, 3))
+            row = {
+                "seed": seed,
+                "lost": spread(lost[ill & found], groups[ill & found]),
+                "grown": spread(grown[~ill & ~invented], groups[~ill & ~invented]),
+                "brighter": {"healthy": spread(change[~ill], groups[~ill]), "mass": spread(change[ill], groups[ill])},
+            }
+            key = f"{exam_name}, {name}, {loss}, {seed}"
+            print(key, row, flush=True)
+            keep("invention.json", {**stored("invention.json"), key: row})
+            if seed == 0 and loss == STRONG and exam_name in ("noise", "hole"):
+                keep_weights("patients.npz", f"{exam_name}, {name}", model)
+
+
+def hole_centres(masks, ill):
+    """Row and column of each mass; for the healthy, where the mass of a patient of the other half lies."""
+    own = np.array([ndimage.center_of_mass(mask) for mask in masks[ill]])
+    assert ill.sum() == (~ill).sum()
+    centres = np.empty((len(masks), 2))
+    centres[ill] = centres[~ill] = own
+    return np.rint(centres).astype(int)
 
 
 def spread(values, groups):
@@ -290,11 +301,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("arm", choices=["readers", "classical", "losses", "patients"])
     parser.add_argument("seeds", type=int, nargs="*")
+    parser.add_argument("--exams", nargs="+", help="some damages of the arm patients only")
+    parser.add_argument("--diets", nargs="+", help="some training sets of the arm patients only")
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     brains = data.load("brain-lesions", size=32)
-    if arguments.arm in ("losses", "patients"):
-        {"losses": losses, "patients": patients}[arguments.arm](brains, arguments.seeds)
+    if arguments.arm == "losses":
+        losses(brains, arguments.seeds)
+    elif arguments.arm == "patients":
+        patients(brains, arguments.seeds, arguments.exams, arguments.diets)
     else:
         {"readers": readers, "classical": classical}[arguments.arm](brains)
 

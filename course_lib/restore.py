@@ -137,10 +137,12 @@ def pixel_loss(condition, truth, restored, power=1):
     return tf.reduce_sum(mask * tf.abs(truth - restored) ** power) / tf.reduce_sum(mask)
 
 
-def train(task, images, *, weight=0.0, power=1, steps=600, batch=8, seed=0):
+def train(task, images, *, centres=None, weight=0.0, power=1, steps=600, batch=8, seed=0):
     """A U-Net trained with pixel loss + weight · adversarial loss. weight 0 needs no discriminator.
 
     images: undamaged, (n, h, w, 1); damage is drawn anew for each batch.
+    centres: for the task "hole", row and column of the middle of each image's hole, (n, 2), give or take two pixels;
+        by default holes lie anywhere in the head.
     power: 1 for the absolute error (L1), 2 for the squared error (L2).
     """
     keras.utils.set_random_seed(seed)
@@ -168,8 +170,13 @@ def train(task, images, *, weight=0.0, power=1, steps=600, batch=8, seed=0):
         return loss
 
     for _ in range(steps):
-        truth = images[rng.integers(len(images), size=batch)]
-        step(tf.constant(damage(task, truth, rng)), tf.constant(truth))
+        rows = rng.integers(len(images), size=batch)
+        truth = images[rows]
+        if centres is None:
+            condition = damage(task, truth, rng)
+        else:
+            condition = cut_hole(truth, centres[rows] + rng.integers(-2, 3, (batch, 2)))
+        step(tf.constant(condition), tf.constant(truth))
     return generator
 
 

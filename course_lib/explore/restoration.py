@@ -67,8 +67,8 @@ def training_sets() -> Explorer:
             "damage": choice("Damage", ["noise", "a hole"], "a hole"),
             "diet": choice("The restorer was trained on", DIETS),
             "sigma": slider("Noise: standard deviation σ", 0.0, 0.3, 0.2, step=0.02),
-            "row": slider("Hole: row of its middle", 4, 27, 14),
-            "column": slider("Hole: column of its middle", 4, 27, 12),
+            "row": slider("Hole: row of its middle", 4, 27, 20),
+            "column": slider("Hole: column of its middle", 4, 27, 21),
         },
         alt="Four pictures: a true slice, the damaged slice, the slice restored by a network that was trained on certain "
         "patients only, and the difference in red and blue.",
