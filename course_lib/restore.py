@@ -5,12 +5,12 @@ Importing this module imports TensorFlow and Keras.
 """
 
 import numpy as np
-import tensorflow as tf
 from skimage.metrics import structural_similarity
 
-from course_lib import ROOT
+from course_lib import ROOT, import_tensorflow
 from course_lib.models import keras
 
+tf = import_tensorflow()
 layers = keras.layers
 
 TASKS = ("noise", "hole", "upscale")
@@ -239,7 +239,7 @@ def spectrum(squares):
 def mark(marker, images):
     """Pixels (n, h, w) that a U-Net trained to mark lesions gives a probability above one half."""
     whole = np.concatenate([images, np.ones_like(images)], axis=-1)
-    return marker.predict(whole, batch_size=320, verbose=0)[..., 0] > 0
+    return marker(whole).numpy()[..., 0] > 0
 
 
 def found(marked, masks, share=0.25):

@@ -30,9 +30,9 @@ def restorers() -> Explorer:
         },
         alt="Four pictures: the true slice with its lesion outlined, the damaged slice, the restored slice with its PSNR "
         "and sharpness, and the difference of restored and true slice in red and blue.",
-        caption="Stored restorers, simulated lesions. Last picture: restored minus true; red is too bright, blue too dark, "
-        "and white is right. The outline is the lesion.",
-        size=(11, 3.4),
+        caption="Stored restorers, simulated lesions. Last picture: restored minus true; red is too bright, blue too dark "
+        "(deepest at ±0.4), and white is right. The outline is the lesion.",
+        size=(11, 3.3),
     )
 
 
@@ -72,9 +72,9 @@ def training_sets() -> Explorer:
         },
         alt="Four pictures: a true slice, the damaged slice, the slice restored by a network that was trained on certain "
         "patients only, and the difference in red and blue.",
-        caption="Stored GANs that differ in nothing but the patients they learned from. The outline is the lesion that is "
-        "truly there. Simulated lesions.",
-        size=(11, 3.4),
+        caption="Stored GANs that differ in nothing but the patients they learned from. Last picture: restored minus "
+        "true, deepest at ±0.4. The outline is the lesion that is truly there. Simulated lesions.",
+        size=(11, 3.3),
     )
 
 
@@ -93,11 +93,13 @@ def _draw_training_sets(figure, image, damage, diet, sigma, row, column):
 
 def _four(figure, true, damaged, restored, verdict):
     (truth, lesion, title), (condition, damage), (result, method) = true, damaged, restored
-    axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.2])
+    axes = figure.subplots(1, 4)
     plot.image(axes[0], truth[..., 0], f"the truth:\n{title}", window=(0, 1))
     plot.image(axes[1], condition[0, ..., 0], f"the network sees:\n{damage}", window=(0, 1))
     plot.image(axes[2], result[0, ..., 0], f"restored:\n{method}", window=(0, 1))
-    plot.signed(axes[3], result[0, ..., 0] - truth[..., 0], f"restored − truth:\n{verdict}", limit=_LIMIT)
+    plot.signed(
+        axes[3], result[0, ..., 0] - truth[..., 0], f"restored − truth:\n{verdict}", limit=_LIMIT, colour_bar=False
+    )
     if lesion.any():
         for ax in axes[[0, 2, 3]]:
             ax.contour(lesion, [0.5], colors=plot.COLOURS["orange"], linewidths=1.2)
