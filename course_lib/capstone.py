@@ -7,9 +7,10 @@ import time
 import warnings
 
 import numpy as np
+from scipy import ndimage
 from sklearn import metrics
 
-from course_lib import data, evaluate, models, ops
+from course_lib import data, evaluate, models, ops, plot
 from course_lib.models import keras, layers
 
 BATCH = 64
@@ -69,6 +70,23 @@ def is_development(dataset) -> bool:
     return dataset.name.endswith("-dev")
 
 
+def describe(dataset) -> str:
+    """The base name of the file, and what kind it is, for captions and tables."""
+    return f"{dataset.name}.npz" + (", development file" if is_development(dataset) else "")
+
+
+def show_images(figure, dataset, alt, caption):
+    """`plot.show`, except for a development file: its images are not shown, so that none is stored in a notebook."""
+    if is_development(dataset):
+        plot.plt.close(figure)
+        print(
+            f"Not shown here: images of {describe(dataset)}. That file is not part of the course, so this notebook is "
+            f"stored without its images. With another file you see: {alt}"
+        )
+    else:
+        plot.show(figure, alt, caption)
+
+
 def is_official(dataset) -> bool:
     """Whether this is PneumoniaMNIST with its own test split, so that its results may stand beside PUBLISHED."""
     return dataset.name == "pneumoniamnist" and len(dataset.test) == PUBLISHED_TEST["images"]
@@ -81,6 +99,18 @@ def ill_class(class_names) -> int:
     """
     ill = [number for number, name in enumerate(class_names) if not name.startswith("normal")]
     return ill[0] if len(class_names) == 2 and len(ill) == 1 else 1
+
+
+CHANGES = {
+    "as taken": lambda x: x,
+    "darker": lambda x: x**1.6,
+    "brighter": lambda x: x**0.6,
+    "less contrast": lambda x: 0.5 + 0.6 * (x - 0.5),
+    "blurred": lambda x: ndimage.gaussian_filter(x, (0, 0.7, 0.7, 0)),
+    "sharpened": lambda x: np.clip(2 * x - ndimage.gaussian_filter(x, (0, 1, 1, 0)), 0, 1),
+    "turned by 10°": lambda x: ndimage.rotate(x, 10, (2, 1), reshape=False, order=1, mode="nearest"),
+}
+"""What another machine or another hand might do to images (n, h, w, c) in [0, 1], to try how robust a model is."""
 
 
 # ---- The model -------------------------------------------------------------------------------------------------------

@@ -42,9 +42,12 @@ def load_file(path: Path) -> Dataset:
     """Any file in MedMNIST's format. Raises FileNotFoundError or ValueError with what is wrong."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. Give the path of an .npz file in MedMNIST's format.")
-    # A larger version of a known dataset (pneumoniamnist_64.npz) has the same classes.
-    name = re.sub(r"_(64|128|224)$", "", path.stem)
+    # A larger version of a known dataset (pneumoniamnist_64.npz), or a part of it, has the same classes.
+    name = re.sub(r"(_(64|128|224))?(-dev)?$", "", path.stem)
     about = known().get(name, {"source": f"the file {path.name}", "licence": "see where the file comes from"})
+    if path.stem.endswith("-dev"):
+        note = "A development file: its splits are not the published ones. Never set its results beside published ones."
+        about = {**about, "note": note}
     return _dataset(path, path.stem, about)
 
 
