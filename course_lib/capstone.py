@@ -163,7 +163,7 @@ def augmentation(seed=None):
     return [
         RandomPose(seed=seed),
         layers.RandomSharpness((0.1, 1.0), value_range=(0, 1), seed=seed),
-        models.RandomIntensity(gain=0.2, gamma=0.4, noise=0.03, seed=seed),
+        models.RandomIntensity(gain=0.0, gamma=0.4, noise=0.03, seed=seed),
     ]
 
 
@@ -200,7 +200,7 @@ def train(split, classes, seed=0, callbacks=()):
         ),
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05),
     )
-    model.fit(batches(split, classes, seed), steps_per_epoch=steps, verbose=0, callbacks=list(callbacks))
+    model.fit(batches(split, classes, seed), steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=list(callbacks))
     return model
 
 

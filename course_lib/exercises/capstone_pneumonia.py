@@ -163,7 +163,7 @@ mirror = Choice(
         "a": "For lung tissue alone this would hold. But the picture shows more than lungs: what lies to the left?",
         "b": "The mirror does move pixels, and a small network can gain from more varied pictures.",
         "c": "Networks do not know sides by themselves, but they learn whatever helps in the training images.",
-        "d": "A mirrored chest is an anatomy that hardly exists (about one in 10,000 has the heart on the right), and the "
+        "d": "A mirrored chest is an anatomy that hardly exists (a heart on the right is rare), and the "
         "marker of the side becomes wrong. If mirrors help nevertheless, measure it on validation, and say so.",
     },
     hints=("Which organ in the picture is not symmetric?",),
