@@ -11,6 +11,7 @@ results/17/development_scores.npz the scores of seed 0 on its test part, as take
 """
 
 import argparse
+import contextlib
 import json
 import sys
 
@@ -63,7 +64,9 @@ def main():
         runs.append(run)
         print(f"seed {seed}: {json.dumps(run)}", file=sys.stderr, flush=True)
         if arguments.store:
-            save("17/development_runs.json", {"runs": runs, "mean": mean_of(runs)}, seeds=list(range(seed + 1)), note=NOTE)
+            results = {"runs": runs, "mean": mean_of(runs)}
+            with contextlib.redirect_stdout(sys.stderr):  # standard output is for the JSON document alone
+                save("17/development_runs.json", results, seeds=list(range(seed + 1)), note=NOTE)
             if seed == 0:
                 store_scores(dataset, model, run["threshold"])
     about = {"data": f"{dataset.name}.npz", "test_images": len(dataset.test)}

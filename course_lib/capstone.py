@@ -5,12 +5,13 @@ The notebook and `benchmarks/17_pneumonia.py` share these functions. Importing t
 
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 from sklearn import metrics
 
-from course_lib import data, evaluate, models, ops, plot
+from course_lib import ROOT, data, evaluate, models, ops, plot
 from course_lib.models import keras, layers
 
 BATCH = 64
@@ -49,8 +50,11 @@ class DataMissing(Exception):
 def load(name) -> data.Dataset:
     """`data.load(name)`, with its warnings printed as notes. name: a dataset's name, or the path of a file.
 
+    A path is looked for from the current folder, then from the course's: `course.py run` works in a temporary folder.
     Raises DataMissing, with what is wrong and what to do, where `data.load` raises an error.
     """
+    if not Path(name).exists() and (ROOT / name).is_file():
+        name = ROOT / name
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
@@ -246,7 +250,9 @@ def auc(label, probability) -> float:
     label: (n,); probability: (n, classes). Classes that all images have, or none, are left out; NaN if that is all.
     """
     classes = range(probability.shape[1])
-    areas = [metrics.roc_auc_score(label == k, probability[:, k]) for k in classes if 0 < np.sum(label == k) < len(label)]
+    areas = [
+        metrics.roc_auc_score(label == k, probability[:, k]) for k in classes if 0 < np.sum(label == k) < len(label)
+    ]
     return float(np.mean(areas)) if areas else np.nan
 
 

@@ -35,6 +35,12 @@ def test_missing_data_are_one_message_that_helps(tmp_path):
     assert caught.value.__suppress_context__ and caught.value._render_traceback_() == [message]
 
 
+def test_a_relative_path_is_looked_for_in_the_courses_folder_too(tmp_path, monkeypatch):
+    write_generated(tmp_path / "mine.npz")
+    monkeypatch.setattr(capstone, "ROOT", tmp_path)
+    assert capstone.load("mine.npz").name == "mine"
+
+
 def test_warnings_become_notes(tmp_path, capsys):
     path = tmp_path / "twins.npz"
     write_generated(path)

@@ -202,9 +202,9 @@ accuracy_elsewhere = Coding(
             "You weigh them the wrong way round: which of the two is about the ill?",
         ),
         Mistake(
-            lambda sensitivity, specificity, prevalence: sensitivity
-            * prevalence
-            / (sensitivity * prevalence + (1 - specificity) * (1 - prevalence)),
+            lambda sensitivity, specificity, prevalence: (
+                sensitivity * prevalence / (sensitivity * prevalence + (1 - specificity) * (1 - prevalence))
+            ),
             "This is the PPV: of those called ill, the share who are. Accuracy counts the right answers about the "
             "healthy too.",
         ),
