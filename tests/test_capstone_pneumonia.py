@@ -149,15 +149,16 @@ def test_number_of_steps_is_bounded():
     assert capstone.number_of_steps(65) == 2 * capstone.PASSES
 
 
-def test_probabilities_are_a_mean_over_shifted_views():
-    class Corner:
+def test_probabilities_are_a_mean_over_closer_and_closer_views():
+    class OnePlace:
         def predict(self, images, **_):
-            return np.stack([images[:, 0, 0, 0], 0 * images[:, 0, 0, 0]], axis=1)
+            return np.stack([images[:, 14, 24, 0], 0 * images[:, 14, 24, 0]], axis=1)
 
-    image = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1) / 4
-    seen = [0, 0, 1, 0, 0.25]  # the corner and its four neighbours; beyond the border its nearest pixel
+    image = np.tile(np.arange(29, dtype=np.float32), (29, 1))[None, :, :, None]  # grows from left to right
+    seen = [14 + 10 / closer - 24 for closer in capstone.VIEWS]  # ten pixels right of the centre, or what is there then
     expected = np.mean([1 / (1 + np.exp(-z)) for z in seen])
-    np.testing.assert_allclose(capstone.probabilities(Corner(), image), [[expected, 1 - expected]], rtol=1e-5)
+    found = capstone.probabilities(OnePlace(), image - 24)
+    np.testing.assert_allclose(found, [[expected, 1 - expected]], rtol=1e-4)
 
 
 # ---- Measures
