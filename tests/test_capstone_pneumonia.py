@@ -219,7 +219,7 @@ def run_notebook(path, monkeypatch):
         ),
         (
             "bloodmnist.npz",
-            {"shape": (28, 28, 3), "classes": 8, "images": (240, 64, 96)},
+            {"shape": (28, 28, 3), "classes": 8, "images": (120, 48, 48)},
             ["28 × 28 × 3", "7 platelet", "No row of ours"],
         ),
     ],
