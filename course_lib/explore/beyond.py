@@ -71,7 +71,7 @@ def _page_layout(explorer):
 def _draw_demo_page(figure, file):
     serve = _serve()
     picture, result = _answer(file)
-    figure.suptitle("\n".join(textwrap.wrap(_words(file), 110)) + f"\n{serve.WARNING}", fontsize=10.5)
+    figure.suptitle(textwrap.fill(_words(file), 95) + f"\n{serve.WARNING}", fontsize=10.5)
     left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.15])
     if picture is None:
         left.text(0.5, 0.5, "no picture", ha="center", va="center", transform=left.transAxes)
@@ -91,6 +91,7 @@ def _draw_demo_page(figure, file):
     else:
         middle.set_axis_off()
         right.set_axis_off()
+        middle.text(0.5, 0.5, "refused: no answer", ha="center", va="center", transform=middle.transAxes, fontsize=13)
 
 
 def _words(file):
@@ -131,7 +132,7 @@ def _files():
         own = np.flatnonzero(test.groups == patient)
         files.append((f"brain, simulated: {name}", test.images[own[np.argmax(area[own])]]))
     mass = files[1][1]
-    noisy, blurred = (shift.another_scanner(mass[None], **change)[0] for change in ({"noise": 0.08}, {"blur": 2.5}))
+    noisy, blurred = (shift.another_scanner(mass[None], **change)[0] for change in ({"noise": 0.08}, {"blur": 1.5}))
     echo, ct = data.sample("echo").image[0], data.sample("ct").image
     side = min(echo.shape[:2])
     retina = data.sample("retina").image
