@@ -36,9 +36,8 @@ def fit(strategy, images, label, *, steps, batch, rate=0.05, seed=0):
 
     def one_worker(x, y):  # sees its own share of the batch
         with tf.GradientTape() as tape:
-            loss = (
-                tf.reduce_sum(loss_of_each(y, model(x, training=True))) / batch
-            )  # of the whole batch, not of the share
+            total = tf.reduce_sum(loss_of_each(y, model(x, training=True)))
+            loss = total / batch  # the size of the whole batch, not of this share
         gradient = tape.gradient(loss, model.trainable_variables)
         optimiser.apply(gradient, model.trainable_variables)  # adds up the workers' gradients, then steps
         return loss

@@ -1,5 +1,6 @@
 """Lesson 18: releases, refusals, other scanners, alarms, workers, and the text of the container image."""
 
+import datetime
 import io
 import json
 import pickle
@@ -246,15 +247,15 @@ def test_an_answer_is_calibrated_thresholded_and_explained(release):
 def _file(name):
     from course_lib.explore import beyond
 
-    return dict(beyond._files())[name]
+    return dict(beyond.demo_files())[name]
 
 
 def test_the_page_refuses_what_it_should_and_answers_brains():
     from course_lib.explore import beyond
 
-    refused = {name for name, content in beyond._files() if beyond._words(content).startswith("No answer.")}
-    brains = {name for name, _ in beyond._files() if name.startswith("brain, simulated")}
-    foreign = {name for name, _ in beyond._files() if not name.startswith(("brain, simulated", "the mass"))}
+    refused = {name for name, content in beyond.demo_files() if beyond._words(content).startswith("No answer.")}
+    brains = {name for name, _ in beyond.demo_files() if name.startswith("brain, simulated")}
+    foreign = {name for name, _ in beyond.demo_files() if not name.startswith(("brain, simulated", "the mass"))}
     assert not refused & brains and foreign <= refused and "the mass, a noisy scanner" in refused
 
 
@@ -266,7 +267,15 @@ def test_an_uploaded_file_is_answered_in_words():
     upload, said = box.children[0].children[1], box.children[1]
     assert "lesion" in said.value
     content = memoryview(b"<b>no picture</b>")
-    upload.value = ({"name": "x.png", "type": "", "size": 17, "content": content, "last_modified": 0},)
+    upload.value = (
+        {
+            "name": "x.png",
+            "type": "",
+            "size": 17,
+            "content": content,
+            "last_modified": datetime.datetime.now(datetime.UTC),
+        },
+    )
     assert page.values["file"] == bytes(content) and "No answer. The file is neither" in said.value
     assert ("yours: x.png", bytes(content)) in page.controls["file"].options
 

@@ -34,7 +34,7 @@ def demo_page() -> Explorer:
     """An image in; probability, calibration and explanation out, or a refusal with its reason."""
     return Explorer(
         _draw_demo_page,
-        {"file": choice("File", _files(), value=_files()[1][1])},
+        {"file": choice("File", demo_files(), value=demo_files()[1][1])},
         alt="A page with three panels: the picture in the chosen file, the same with a Grad-CAM map over it, and the "
         "calibrated probability of each class. Above, the answer in words and the warning: not a medical device.",
         caption="The demo page, here with a simulated mass. For teaching only: not a medical device. In JupyterLab the list "
@@ -121,7 +121,7 @@ def _answer(file):
 
 
 @functools.cache
-def _files():
+def demo_files():
     """Names and bytes of files to try: slices of test patients, and what should be refused."""
     from pydicom.data import get_testdata_file
 
