@@ -23,6 +23,7 @@ WARNING = "For teaching only. Not a medical device: not for diagnosis, not for p
 LARGEST_FILE = 10_000_000  # bytes
 SIDES = 64, 1024  # pixels that a file may have a side
 FILES = "model.keras", "familiar.npz"
+BATCH = 64  # images at a time, so that memory stays small
 
 
 class Refusal(ValueError):
@@ -65,8 +66,8 @@ def look(model, images):
     "last" (what the last layer is given), arrays (n, d). For models whose layers follow one another.
     """
     parts = []
-    for start in range(0, len(images), 256):
-        x, early, last = tf.convert_to_tensor(images[start : start + 256]), [], None
+    for start in range(0, len(images), BATCH):
+        x, early, last = tf.convert_to_tensor(images[start : start + BATCH]), [], None
         for layer in model.layers:
             last, x = x, layer(x, training=False)
             if isinstance(layer, keras.layers.Conv2D) and len(early) < 2:
