@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import ROOT
+from course_lib import ROOT
 
 
 def fit(strategy, images, label, *, steps, batch, rate=0.05, seed=0):

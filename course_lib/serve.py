@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import explain, import_tensorflow
-from .models import keras
-from .shift import Familiar
+from course_lib import explain, import_tensorflow
+from course_lib.models import keras
+from course_lib.shift import Familiar
 
 tf = import_tensorflow()
 
