@@ -75,7 +75,7 @@ def test_results_are_small():
 def membership(**changes):
     figure = explorers.release()
     figure.render(**changes)
-    return float(figure._figure.subfigs[1].axes[0].get_title().split()[-1])
+    return float(figure._figure.axes[1].get_title().split()[-1])
 
 
 @pytest.mark.parametrize("kind", explorers.CLASSES)

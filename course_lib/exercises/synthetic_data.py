@@ -278,15 +278,21 @@ membership_score = Coding(
             "This is the distance. A score must be high for those who look like members, who are near.",
         ),
         Mistake(
-            lambda images, released: -cdist(images.reshape(len(images), -1), released.reshape(len(released), -1)).mean(1),
+            lambda images, released: (
+                -cdist(images.reshape(len(images), -1), released.reshape(len(released), -1)).mean(1)
+            ),
             "You took the mean over all released images. One single copy gives a patient away: look at the nearest.",
         ),
         Mistake(
-            lambda images, released: -cdist(images.reshape(len(images), -1), released.reshape(len(released), -1)).min(0),
+            lambda images, released: (
+                -cdist(images.reshape(len(images), -1), released.reshape(len(released), -1)).min(0)
+            ),
             "You have one number for each released image. We ask about each real image: which axis do you go along?",
         ),
         Mistake(
-            lambda images, released: -cdist(images.reshape(len(images), -1), released.reshape(len(released), -1)).max(1),
+            lambda images, released: (
+                -cdist(images.reshape(len(images), -1), released.reshape(len(released), -1)).max(1)
+            ),
             "This is the distance to the farthest released image. Which of them says most about a copy?",
         ),
     ),

@@ -1,7 +1,6 @@
 """Explorers of lesson 15, synthetic training data."""
 
 import functools
-import json
 
 import numpy as np
 from scipy import stats
@@ -11,7 +10,7 @@ from .. import ROOT, data, plot
 from . import Explorer, choice, slider
 
 CLASSES = {"healthy": 0, "mass": 1, "infarct (rare)": 2}
-PATIENTS = ("56", "224")
+PATIENTS = tuple(n for n in ("56", "224") if (ROOT / f"results/15/generator_{n}.keras").exists())
 ARMS = ("real", "+ duplicates", "+ classic", "+ GAN", "GAN alone", "+ classic + GAN")
 RELEASED = 1000  # generated images of each class
 
@@ -23,6 +22,8 @@ def _confusions():
     for path in sorted((ROOT / "results/15").glob("seed_*.npz")):
         with np.load(path, allow_pickle=False) as stored:
             for patients in PATIENTS:
+                if f"guess_{patients}" not in stored:
+                    continue  # a seed whose run was stopped half way
                 label, guess = stored[f"label_{patients}"].astype(int), stored[f"guess_{patients}"]
                 tables[patients].append([np.bincount(3 * label + one, minlength=9).reshape(3, 3) for one in guess])
     return {patients: np.array(seeds) for patients, seeds in tables.items()}
@@ -164,21 +165,23 @@ def _draw_release(figure, patients, kind, planted, noise, first):
     nearest[chosen[closer]], distance[chosen[closer]] = copies[closer], away[closer]
 
     order = np.argsort(distance, kind="stable")[first - 1 : first + 5]
-    pictures, chart = figure.subfigures(1, 2, width_ratios=[1.9, 1])
+    pairs, ax = figure.subplots(1, 2, width_ratios=[2, 1])
+    sheet = np.ones((2 * 34, 6 * 34))  # one picture of twelve is drawn faster than twelve
     for column, one in enumerate(order):
         for row, image in enumerate((members[one], nearest[one])):
-            ax = pictures.add_subplot(2, 6, 6 * row + column + 1)
-            plot.image(ax, image[..., 0], "" if row else f"{distance[one]:.2f}", window=(0, 1))
-            if column == 0:
-                ax.set_ylabel("nearest in\nthe release" if row else "training")
-    pictures.suptitle(f"{kind}: distance above each pair", fontsize=10.5)
+            sheet[34 * row : 34 * row + 32, 34 * column : 34 * column + 32] = image[..., 0]
+    plot.image(pairs, sheet, f"{kind}: training images, and the nearest in the release", window=(0, 1))
+    pairs.set_xticks(34 * np.arange(6) + 16, [f"{distance[one]:.2f}" for one in order])
+    pairs.set_yticks([16, 50], ["training", "release"])
+    pairs.tick_params(length=0)
+    pairs.set_xlabel("distance of the pair")
 
     score = -np.concatenate([distance, unseen])
     area = roc_auc_score(np.arange(len(score)) < len(distance), score)
-    ax = chart.subplots()
     edges = np.linspace(0, max(distance.max(), unseen.max()) + 0.01, 26)
     for values, name, colour in ((unseen, "unseen", "sky"), (distance, "training", "orange")):
         count = np.histogram(values, edges)[0]
         ax.stairs(count / len(values), edges, fill=True, alpha=0.6, color=plot.COLOURS[colour], label=name)
     ax.set(xlabel="distance to the nearest released image", ylabel="share", title=f"membership AUC {area:.2f}")
-    ax.legend(loc="upper left", fontsize=9)
+    ax.set_ylim(top=1.2 * ax.get_ylim()[1])  # room for the legend
+    ax.legend(loc="upper center", fontsize=9, ncols=2)
