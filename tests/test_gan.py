@@ -1,0 +1,235 @@
+"""Two networks that play against each other, and the measures of what comes out."""
+
+import numpy as np
+import pytest
+
+from course_lib import data, gan
+from course_lib.explore import gan as explorers
+
+keras, layers, tf = gan.keras, gan.layers, gan.tf
+
+
+@pytest.mark.parametrize("classes", [None, 4])
+def test_networks_have_the_shapes_they_promise(classes):
+    generator, discriminator = gan.generator(8, 16, classes), gan.discriminator(4, classes)
+    z = np.random.default_rng(0).normal(size=(5, 8))
+    labels = np.arange(5) % 4 if classes else None
+    images = gan.sample(generator, z, labels, batch_size=2)
+    assert images.shape == (5, 32, 32, 1) and images.dtype == np.float32
+    assert images.min() >= 0 and images.max() <= 1
+    assert discriminator(images if labels is None else [images, labels]).shape == (5, 1)
+    assert np.array_equal(images, gan.sample(generator, z, labels)), "a sample depends on its batch"
+
+
+def test_the_class_reaches_both_networks():
+    keras.utils.set_random_seed(0)
+    generator, discriminator = gan.generator(4, 8, 2), gan.discriminator(4, 2)
+    z = np.ones((2, 4))
+    a, b = gan.sample(generator, z, np.array([0, 1]))
+    assert np.abs(a - b).max() > 0
+    discriminator.layers[[type(layer) for layer in discriminator.layers].index(layers.Embedding)].set_weights(
+        [np.stack([np.zeros(16 * 16), np.ones(16 * 16)])]
+    )
+    same = np.repeat(a[None], 2, axis=0)
+    logits = discriminator([same, np.array([0, 1])]).numpy()
+    assert abs(logits[0, 0] - logits[1, 0]) > 1e-6
+
+
+def test_losses_are_those_of_the_formulas():
+    real, fake = np.array([[2.0], [-1.0]], np.float32), np.array([[0.5], [-3.0]], np.float32)
+    p_real, p_fake = 1 / (1 + np.exp(-real)), 1 / (1 + np.exp(-fake))
+    expected = -np.log(p_real).mean() - np.log(1 - p_fake).mean()
+    assert np.isclose(gan.discriminator_loss(real, fake), expected, rtol=1e-5)
+    assert np.isclose(gan.minimax_loss(fake), np.log(1 - p_fake).mean(), rtol=1e-5)
+    assert np.isclose(gan.non_saturating_loss(fake), -np.log(p_fake).mean(), rtol=1e-5)
+
+
+def test_squared_slope_of_a_plane_is_known():
+    plane = keras.Sequential([layers.Input((2,)), layers.Dense(1)])
+    plane.set_weights([np.array([[3.0], [4.0]]), np.zeros(1)])
+    assert np.isclose(gan.squared_slope(plane, tf.random.normal((7, 2))), 25)
+
+
+def _small_pair(seed=0):
+    keras.utils.set_random_seed(seed)
+    generator = keras.Sequential([layers.Input((2,)), layers.Dense(2)])
+    discriminator = keras.Sequential([layers.Input((2,)), layers.Dense(16, "relu"), layers.Dense(1)])
+    return generator, discriminator
+
+
+def test_a_step_improves_each_network_against_the_other():
+    """Catches a swapped sign and a network that the wrong optimiser changes."""
+    z, real = tf.random.normal((512, 2)), tf.random.normal((512, 2)) + [4.0, 0.0]
+
+    generator, discriminator = _small_pair()
+    fake = generator(z)
+    before = gan.discriminator_loss(discriminator(real), discriminator(fake))
+    step = gan.adversarial_step(generator, discriminator, rate=0.0, discriminator_rate=1e-2)
+    for _ in range(5):
+        step(real)
+    assert gan.discriminator_loss(discriminator(real), discriminator(fake)) < before
+    assert np.array_equal(fake, generator(z)), "the discriminator's step changed the generator"
+
+    for loss in (gan.non_saturating_loss, gan.minimax_loss):
+        generator, discriminator = _small_pair()
+        before = loss(discriminator(generator(z)))
+        judge = discriminator.get_weights()
+        step = gan.adversarial_step(generator, discriminator, rate=1e-2, discriminator_rate=1e-12, generator_loss=loss)
+        for _ in range(5):
+            step(real)
+        assert loss(discriminator(generator(z))) < before
+        assert np.allclose(judge[0], discriminator.get_weights()[0]), "the generator's step changed the discriminator"
+
+
+def test_the_slope_penalty_flattens_the_discriminator():
+    slopes = []
+    for r1 in (0.0, 50.0):
+        generator, discriminator = _small_pair()
+        step = gan.adversarial_step(generator, discriminator, rate=1e-2, r1=r1)
+        real = tf.random.normal((256, 2), seed=1) + [4.0, 0.0]
+        for _ in range(40):
+            step(real)
+        slopes.append(float(gan.squared_slope(discriminator, real)))
+    assert slopes[1] < slopes[0] / 2
+
+
+def test_new_latent_vectors_are_drawn_in_each_step():
+    seen = []
+
+    class Spy(layers.Layer):
+        def call(self, z):
+            tf.py_function(lambda value: seen.append(value.numpy()), [z], [])
+            return z
+
+    generator = keras.Sequential([layers.Input((2,)), Spy(), layers.Dense(2)])
+    _, discriminator = _small_pair()
+    step = gan.adversarial_step(generator, discriminator)
+    for _ in range(2):
+        step(tf.zeros((3, 2)))
+    drawn = [z for z in seen if len(z) == 3]
+    assert len(drawn) >= 4 and all(not np.array_equal(a, b) for a, b in zip(drawn, drawn[1:], strict=False))
+
+
+def test_train_goes_through_the_images_in_epochs_and_watches():
+    batches, moments = [], []
+
+    def step(real, labels):
+        batches.append((real.numpy()[:, 0], labels.numpy()))
+        return 1.0, 2.0
+
+    images = np.arange(10, dtype=np.float32)[:, None]
+    losses, seen = gan.train(
+        step, images, 4, labels=np.arange(10), batch_size=5, at=(0, 3), watch=lambda: moments.append(0) or len(batches)
+    )
+    assert losses.shape == (4, 2) and seen == [0, 3]
+    assert all(np.array_equal(x, y) for x, y in batches), "labels do not belong to their images"
+    for epoch in (0, 2):
+        assert sorted(np.concatenate([batches[epoch][0], batches[epoch + 1][0]])) == list(range(10))
+    assert not np.array_equal(batches[0][0], batches[2][0])
+
+
+def test_kid_is_unbiased_and_grows_with_the_difference():
+    rng = np.random.default_rng(0)
+    same = [gan.kid(rng.normal(size=(20, 4)), rng.normal(size=(30, 4))) for _ in range(300)]
+    assert abs(np.mean(same)) < 4 * np.std(same) / np.sqrt(300) and min(same) < 0
+    apart = [gan.kid(rng.normal(size=(50, 4)), rng.normal(size=(50, 4)) + shift) for shift in (0.5, 1.0, 2.0)]
+    assert apart == sorted(apart) and apart[0] > np.mean(same)
+
+
+def test_kid_agrees_with_the_sum_over_pairs():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(4, 3)), rng.normal(size=(5, 3))
+
+    def k(x, y):
+        return (x @ y / 3 + 1) ** 3
+
+    within = [np.mean([k(x, y) for i, x in enumerate(s) for j, y in enumerate(s) if i != j]) for s in (a, b)]
+    between = np.mean([k(x, y) for x in a for y in b])
+    assert np.isclose(gan.kid(a, b), sum(within) - 2 * between)
+
+
+@pytest.mark.parametrize("a, b", [((1, 3), (5, 3)), ((5, 3), (5, 4)), ((5,), (5,))])
+def test_kid_says_what_it_needs(a, b):
+    with pytest.raises(ValueError, match="at least two"):
+        gan.kid(np.zeros(a), np.zeros(b))
+
+
+def test_frechet_distance_of_known_gaussians_and_its_bias():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(20000, 2)), rng.normal(size=(20000, 2)) * 2 + [3, 0]
+    assert np.isclose(gan.frechet_distance(a, b), 9 + 2 * (2 - 1) ** 2, atol=0.3)
+    few = np.mean([gan.frechet_distance(*rng.normal(size=(2, 30, 8))) for _ in range(20)])
+    many = np.mean([gan.frechet_distance(*rng.normal(size=(2, 300, 8))) for _ in range(20)])
+    assert few > 3 * many > 0
+
+
+def test_diversity_is_the_mean_distance_of_pairs():
+    assert gan.diversity(np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0]])) == pytest.approx(10 / 3)
+    assert gan.diversity(np.ones((5, 4, 4, 1))) == 0
+
+
+def test_nearest_finds_the_copy():
+    rng = np.random.default_rng(0)
+    reference = rng.random((20, 4, 4, 1))
+    index, distance = gan.nearest(reference[[7, 3]] + 0.001, reference)
+    assert index.tolist() == [7, 3] and np.allclose(distance, 0.004, atol=1e-5)
+
+
+def test_copies_of_training_images_are_noticed():
+    rng = np.random.default_rng(0)
+    train, held_out, fresh = (rng.normal(size=(n, 4)) for n in (200, 200, 400))
+    assert gan.closer_to_training(train + 0.01, train, held_out) > 0.95
+    assert 0.4 < gan.closer_to_training(fresh, train, held_out) < 0.6
+    # A training set that is larger would have the nearest neighbour more often, copies or not.
+    assert 0.4 < gan.closer_to_training(fresh, np.concatenate([train, rng.normal(size=(2000, 4))]), held_out) < 0.6
+
+
+def test_eight_gaussians_cover_their_modes():
+    points = gan.eight_gaussians(4000, seed=3)
+    assert points.shape == (4000, 2) and points.dtype == np.float32
+    covered, near = gan.modes(points)
+    assert covered == 8 and near > 0.99
+    assert gan.modes(gan.MODES[:1].repeat(100, axis=0)) == (1, 1.0)
+    assert gan.modes(np.zeros((100, 2))) == (0, 0.0)
+    few = np.concatenate([gan.MODES[[0]].repeat(99, axis=0), gan.MODES[[4]]])
+    assert gan.modes(few)[0] == 1, "one point in a hundred is not a mode"
+
+
+def test_spectral_normalisation_bounds_the_discriminators_slope():
+    points, slopes = tf.constant(gan.eight_gaussians(256)), []
+    for spectral in (False, True):
+        _, discriminator = gan.two_dimensional(0, spectral=spectral)
+        for weight in discriminator.trainable_variables:
+            weight.assign(5 * weight)
+        for _ in range(20):  # each call in training does one round of the power iteration
+            discriminator(points, training=True)
+        slopes.append(float(gan.squared_slope(discriminator, points)))
+    assert slopes[1] < 1.1 < slopes[0]
+
+
+def test_feature_model_has_standard_features_and_knows_unseen_patients():
+    test = data.load("brain-lesions", size=32).test
+    features = gan.features(gan.feature_model(), test.images)
+    assert features.shape == (len(test.images), 64)
+    assert np.abs(features.mean(0)).max() < 0.7 and 0.5 < features.std() < 1.5
+    reader = keras.models.load_model(gan.ROOT / "results/14/features.keras")
+    right = reader.predict(test.images, verbose=0).argmax(1) == test.targets["label"]
+    assert right.mean() > 0.6
+
+
+def test_a_walk_keeps_the_usual_length():
+    a, b = explorers.latent(1), explorers.latent(2)
+    assert np.allclose(explorers.between(a, b, 0), a) and np.allclose(explorers.between(a, b, 1), b, atol=1e-5)
+    half = explorers.between(a, b, 0.5)
+    assert np.isclose(np.linalg.norm(half), (np.linalg.norm(a) + np.linalg.norm(b)) / 2, rtol=1e-5)
+    assert np.isclose(half @ a / np.linalg.norm(a), half @ b / np.linalg.norm(b), rtol=1e-4)
+    assert np.array_equal(explorers.between(a, a, 0.3), a * 0.7 + a * 0.3)
+
+
+def test_pushes_of_two_equal_bells():
+    """With equal spreads the logit is a line, and both slopes together have its steepness."""
+    for mean in (0.5, 1.0, 3.0):
+        minimax, non_saturating = explorers.pushes(mean, explorers.DATA_SPREAD)
+        assert np.isclose(minimax + non_saturating, mean / explorers.DATA_SPREAD**2, rtol=1e-3)
+        assert minimax < non_saturating
+    assert minimax < 0.1
