@@ -34,7 +34,7 @@ DECAY = 0.98  # of the running mean of the generator's weights
 RELEASED = 1000  # generated images of each class, for the measures of quality and privacy
 NOTE = (
     "guess: test slices (arms, slices). Macro-F1 and recall of infarct on unseen test patients, as many of each class. "
-    "kid: kernel inception distance to the test slices, in the features of lesson 14 (of real images: validation to test). closer: share of generated images "
+    "closer: share of generated images "
     "nearer to a training than to an unseen image, mean over the classes. Seconds are processor seconds on a machine "
     "shared with other work."
 )
@@ -107,7 +107,7 @@ def nearest_of_class(images, label, others, other_label):
     return distance
 
 
-def run(seed, n_patients, dataset, features):
+def run(seed, n_patients, dataset):
     """One number of patients of one seed: (numbers for the JSON file, arrays for the npz file)."""
     images, label, groups = of_classes(dataset.train)
     rows = draw_patients(label, groups, PATIENTS[n_patients], np.random.default_rng([seed, n_patients]))
@@ -159,13 +159,9 @@ def run(seed, n_patients, dataset, features):
         gan.closer_to_training(released[released_label == c], images[label == c], test_images[test_label == c])
         for c in range(3)
     ]
-    in_features = {name: gan.features(features, x) for name, x in
-                   (("test", test_images), ("val", of_classes(dataset.val)[0]), ("released", released))}  # fmt: skip
     numbers = {
         "macro_f1": {arm: f1_score(test_label, guess, average="macro") for arm, guess in guesses.items()},
         "recall_infarct": {arm: recall_score(test_label == 2, guess == 2) for arm, guess in guesses.items()},
-        "kid": gan.kid(in_features["released"], in_features["test"]),
-        "kid_of_real_images": gan.kid(in_features["val"], in_features["test"]),
         "closer": float(np.mean(closer)),
         "diversity": gan.diversity(released[::3]),
         "diversity_of_test_images": gan.diversity(test_images),
@@ -179,13 +175,12 @@ def main():
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     options = parser.parse_args()
-    features = gan.feature_model()
     (ROOT / "results/15").mkdir(parents=True, exist_ok=True)
     for seed in range(options.first, options.first + options.seeds):
         dataset = data.load("brain-lesions", size=32, seed=PATIENT_SETS[seed])
         runs, arrays = {}, {}
         for n_patients in PATIENTS:
-            runs[str(n_patients)], new = run(seed, n_patients, dataset, features)
+            runs[str(n_patients)], new = run(seed, n_patients, dataset)
             arrays.update({f"{name}_{n_patients}": array for name, array in new.items()})
             np.savez_compressed(ROOT / f"results/15/seed_{seed}.npz", **arrays)
             results = {

@@ -59,7 +59,7 @@ def arms() -> Explorer:
         alt="Three panels: the measure of each arm with its seeds as dots; the gain of each arm over the one chosen, with "
         "intervals and a line at zero; a 3×3 table of truth against answer for one arm.",
         caption="Stored runs on simulated lesions; each small dot is a seed with training and test patients of its own. "
-        "Middle: mean gain and 95 % t interval over the seeds. Right: answers on all test slices of all seeds.",
+        "Middle: mean gain and, from three seeds on, its 95 % t interval over the seeds. Right: answers on all test slices of all seeds.",
         size=(11, 3.7),
     )
 
@@ -76,7 +76,9 @@ def _draw_arms(figure, patients, measure, control, shown):
     left.set(xlabel=measure, title=f"{patients} patients", xlim=(0, 1))
 
     gain = values - values[:, [ARMS.index(control)]]
-    reach = stats.t.ppf(0.975, len(gain) - 1) * gain.std(0, ddof=1) / np.sqrt(len(gain))
+    reach = np.zeros(len(ARMS))
+    if len(gain) > 2:  # fewer seeds have no useful interval
+        reach = stats.t.ppf(0.975, len(gain) - 1) * gain.std(0, ddof=1) / np.sqrt(len(gain))
     for place, one in zip(places, gain.T, strict=True):
         middle.plot(one, np.full(len(one), place), ".", color=plot.COLOURS["sky"])
     middle.errorbar(gain.mean(0), places, xerr=reach, fmt="o", capsize=3, color=plot.COLOURS["blue"])
