@@ -95,7 +95,7 @@ def train_classifier(images, label, real, augmentation, seed):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(rate), loss, steps_per_execution=10)
     batches = tf.data.Dataset.from_tensor_slices((images, label)).shuffle(len(images), seed=seed).repeat().batch(BATCH)
-    model.fit(batches, steps_per_epoch=STEPS, verbose=0)
+    model.fit(batches, steps_per_epoch=STEPS, shuffle=False, verbose=0)
     return model
 
 
