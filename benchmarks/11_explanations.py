@@ -6,7 +6,7 @@ Each seed (of initial weights and order; the patients are the same) trains three
 
 - normal: four classes, images as they are;
 - marker: lesion or not (one logit), a cross burnt into the corner of 95 % of the patients with a lesion and 5 % of others;
-- caliper: the same question, the cross on the lesion itself in 95 % of the patients with a lesion, and in no other.
+- calliper: the same question, the cross on the lesion itself in 95 % of the patients with a lesion, and in no other.
 
 Measured on test patients: accuracy, maps scored against the masks and by deletion and insertion, similarity of maps to
 those of randomised models. The first seed's first two models become results/11/normal.keras and results/11/marker.keras.
@@ -173,7 +173,7 @@ def main():
     label, test = dataset.train.targets["label"], dataset.test
     for seed in seeds:
         marker, marker_scores = shortcut(dataset, corner, 0.05, 0.95, seed)
-        _, caliper_scores = shortcut(dataset, deepest, 0.0, 0.95, seed)
+        _, calliper_scores = shortcut(dataset, deepest, 0.0, 0.95, seed)
         normal = train(dataset.train.images, label, 4, EPOCHS, seed)
         if seed == 0:
             (ROOT / "results/11").mkdir(parents=True, exist_ok=True)
@@ -190,7 +190,7 @@ def main():
                 "scores": scores(normal, x, target, masks, all_maps(normal, x, target)),
                 "similarity": randomisation(normal, x[::2], target[::2], seed),
                 "marker": marker_scores,
-                "caliper": caliper_scores,
+                "calliper": calliper_scores,
             }
         )
         print(results[-1], flush=True)

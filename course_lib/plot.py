@@ -12,6 +12,7 @@ from IPython.display import display
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 # The palette of Okabe and Ito (2008), in an order in which neighbours differ in lightness too, so that it prints in grey.
 COLOURS = {
@@ -68,11 +69,32 @@ def show(figure: Figure, alt: str, caption: str) -> None:
     plt.close(figure)
 
 
-def show_png(picture: bytes, alt: str, caption: str) -> None:
-    """Display the bytes of a PNG file with alternative text and a visible caption (see `show`)."""
+def show_png(picture: bytes, alt: str, caption: str, *, width: int | None = None) -> None:
+    """Display the bytes of a PNG file with alternative text and a visible caption (see `show`).
+
+    width: pixels on the page, by default the picture's own.
+    """
     data = {"image/png": base64.b64encode(picture).decode(), "text/plain": f"Figure: {alt}"}
-    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+    metadata = {"alt": alt} if width is None else {"alt": alt, "width": width}
+    display(data, metadata={"image/png": metadata}, raw=True)
     display({"text/markdown": f"**Figure.** {caption}", "text/plain": f"Figure. {caption}"}, raw=True)
+
+
+def clip(frames, alt: str, caption: str, *, frame_ms: int, window=None, repeats: int = 5, width: int = 380) -> None:
+    """Play a grey clip (t, h, w) in the notebook, with alternative text and a visible caption (see `show`).
+
+    frame_ms: how long each frame is shown, in milliseconds. window: as for `image`, by default the whole clip's range.
+    repeats: how often it plays before it rests, since a picture that never stops moving disturbs readers.
+    width: pixels on the page. 24 grey levels are stored, which keeps the notebook small.
+
+    It is an animated PNG: it needs no codec, and what cannot play it shows the first frame.
+    """
+    low, high = window if window is not None else (np.min(frames), np.max(frames))
+    levels = np.round(np.clip((np.asarray(frames) - low) / (high - low), 0, 1) * 23) * (255 / 23)
+    first, *others = [Image.fromarray(frame) for frame in levels.astype(np.uint8)]
+    buffer = io.BytesIO()
+    first.save(buffer, "png", save_all=True, append_images=others, duration=frame_ms, loop=repeats, optimize=True)
+    show_png(buffer.getvalue(), alt, caption, width=width)
 
 
 def image(ax, array, title="", *, window=None, colour_bar=False):

@@ -89,7 +89,7 @@ def test_samples_are_independent_copies():
 def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(ValueError, match="no sample called 'xray'.*ct, mr, ultrasound"):
         data.sample("xray")
-    with pytest.raises(ValueError, match="no dataset called 'brains'.*brain-lesions, pneumoniamnist"):
+    with pytest.raises(ValueError, match="no dataset called 'brains'.*brain-lesions, echo-cine, pneumoniamnist"):
         data.load("brains")
 
 

@@ -73,6 +73,23 @@ def test_larger_version_of_a_known_dataset_keeps_its_class_names(write):
     assert "Label 0 is malignant" in str(dataset)
 
 
+def test_a_development_file_keeps_its_class_names_and_says_what_it_is(write):
+    dataset = data.load(write("pneumoniamnist-dev.npz"))
+    assert dataset.name == "pneumoniamnist-dev" and dataset.class_names == ("normal", "pneumonia")
+    assert "development file" in str(dataset) and "another source set" not in str(dataset)
+
+
+@pytest.mark.parametrize("options", [{}, {"shape": (64, 64, 3), "classes": 8, "images": (80, 16, 24), "seed": 3}])
+def test_generated_file_is_in_the_format_and_can_be_learned(tmp_path, options):
+    medmnist.write_generated(tmp_path / "generated.npz", **options)
+    dataset = data.load(tmp_path / "generated.npz")
+    assert len(dataset.class_names) == options.get("classes", 2)
+    means = [dataset.train.images[dataset.train.targets["label"] == k].mean(0) for k in range(len(dataset.class_names))]
+    distances = [np.square(dataset.test.images - mean).sum((1, 2, 3)) for mean in means]
+    right = np.mean(np.argmin(distances, axis=0) == dataset.test.targets["label"])
+    assert right > 1.5 / len(means), "the class can be told from the image"
+
+
 IMAGES = arrays()["train_images"]
 LABELS = arrays()["train_labels"]
 

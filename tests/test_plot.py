@@ -1,5 +1,6 @@
 """The recurring figures: what they show, and that every one has its words."""
 
+import base64
 import io
 import itertools
 
@@ -48,6 +49,30 @@ def test_show_demands_words(outputs, alt, caption, missing):
     with pytest.raises(ValueError, match=f"`{missing}` is empty"):
         plot.show(Figure(), alt, caption)
     assert not outputs
+
+
+def test_clip_is_an_animation_that_ends(outputs):
+    frames = np.zeros((4, 6, 8))
+    frames[0], frames[1, 0], frames[3] = 1, 2, 3  # the third frame is a repetition of nothing: black
+    plot.clip(frames, alt="a square that flickers", caption="It flickers.", frame_ms=40, repeats=2, width=99)
+    (picture, metadata), (caption, _) = outputs
+    assert metadata == {"image/png": {"alt": "a square that flickers", "width": 99}}
+    assert caption["text/markdown"] == "**Figure.** It flickers."
+    animation = Image.open(io.BytesIO(base64.b64decode(picture["image/png"])))
+    assert (animation.n_frames, animation.info["loop"], animation.size) == (4, 2, (8, 6))
+    shown = []
+    for number in range(4):
+        animation.seek(number)
+        assert animation.info["duration"] == 40
+        shown.append(np.asarray(animation.convert("L")))
+    assert np.allclose(np.array(shown) / 255, frames / 3, atol=1 / 40)
+
+
+def test_clip_in_a_window(outputs):
+    plot.clip(np.arange(24.0).reshape(2, 3, 4), alt="a ramp", caption="It rises.", frame_ms=40, window=(6, 18))
+    animation = Image.open(io.BytesIO(base64.b64decode(outputs[0][0]["image/png"])))
+    first = np.asarray(animation.convert("L"))
+    assert (first.ravel()[:7] == 0).all() and first.ravel()[-1] == pytest.approx(255 * 5 / 12, abs=6)
 
 
 def test_png_is_the_same_each_time():

@@ -22,7 +22,8 @@ def test_schedules_start_peak_and_end_where_they_should():
 
 
 def test_all_parts_are_stored():
-    assert len(PARTS) >= 3, PARTS
+    sweeps = {"sweep_adam", "sweep_momentum", "sweep_sgd"}
+    assert set(PARTS) == sweeps | {"batch", "imbalance", "loss", "recipe", "regularisation"}
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -1,7 +1,7 @@
 """The course's images: single real samples, and labelled datasets with a split by patient.
 
     data.sample("ct")           one real image that ships inside a package, with unit, spacing, source and licence
-    data.load("brain-lesions")  a labelled dataset in three splits
+    data.load("brain-lesions")  a labelled dataset in three splits; "echo-cine" holds clips
     data.catalogue()            everything there is
 
 Real or simulated, source and licence are shown when a sample or dataset is printed; datasets/README.md says more.
@@ -10,7 +10,7 @@ Real or simulated, source and licence are shown when a sample or dataset is prin
 import os
 from pathlib import Path
 
-from course_lib.data import brain_lesions, medmnist
+from course_lib.data import brain_lesions, echo_cine, medmnist
 from course_lib.data.base import Dataset, Split, cache_folder
 from course_lib.data.catalogue import Catalogue, catalogue
 from course_lib.data.samples import Sample, sample
@@ -25,6 +25,8 @@ def load(name: str | os.PathLike, *, size: int | None = None, n_patients: int | 
                       `size` is 64 (the default), 32 or 128 pixels. `n_patients` takes that many of the training
                       patients, the first ones, so that smaller sets are part of larger ones; validation and test
                       stay as they are. `seed` makes another set of patients.
+    "echo-cine"       Simulated echocardiograms, clips of 48 frames, 48×48: real frames, the left ventricle moving
+                      along a known curve; generated at first use and cached. `n_patients` and `seed` as above.
     "pneumoniamnist"  Real images of MedMNIST, downloaded at first use; names in `catalogue()`. They have one size
                       and no patient numbers, so `size`, `n_patients` and `seed` do not apply.
     a path            Any file in MedMNIST's format, for example "my-folder/pneumoniamnist_64.npz".
@@ -34,9 +36,11 @@ def load(name: str | os.PathLike, *, size: int | None = None, n_patients: int | 
     """
     if name == "brain-lesions":
         return brain_lesions.load(size=size, n_patients=n_patients, seed=seed)
+    if name == "echo-cine":
+        return echo_cine.load(size=size, n_patients=n_patients, seed=seed)
     path = Path(name)
     if str(name) not in medmnist.known() and path.suffix != ".npz":
-        names = ", ".join(["brain-lesions", *medmnist.known()])
+        names = ", ".join(["brain-lesions", "echo-cine", *medmnist.known()])
         raise ValueError(f"There is no dataset called {str(name)!r}. Choose one of: {names}; or give an .npz file.")
     if (size, n_patients, seed) != (None, None, 0):
         raise ValueError(

@@ -12,17 +12,14 @@ computed in double precision: the last bits differ between processors, and must 
 """
 
 import hashlib
-import os
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
-from course_lib.data.base import Dataset, Split, cache_folder, to_float
+from course_lib.data.base import Dataset, Split, cached, to_float
 from course_lib.data.samples import SAMPLES, read_mni152
 
 VERSION = 2  # of what is generated, for results that name it
@@ -276,7 +273,14 @@ def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 
         raise ValueError(f"seed is {seed!r}, but it must be a whole number from 0 up.")
 
     # The smallest size is the middle one with each 2×2 pixels made one.
-    arrays = _cached(seed, max(size, 64))
+    made = max(size, 64)
+    n = sum(PATIENTS.values()) * SLICES
+    arrays = cached(
+        "brain-lesions",
+        f"brain-lesions-v{VERSION}-{SOURCE_HASH}-seed{seed}-{made}.npz",
+        {"images": (n, made, made), "masks": (n, made, made // 8), "positions": (n,)},
+        lambda: _simulate_all(seed, made),
+    )
     ids = np.random.default_rng([seed, 99]).permutation(sum(PATIENTS.values()))
     splits, first = {}, 0
     for split, patients in PATIENTS.items():
@@ -317,40 +321,3 @@ def _simulate_all(seed: int, size: int) -> dict[str, np.ndarray]:
         "masks": np.packbits(np.concatenate(masks), axis=-1),
         "positions": np.concatenate(positions).astype(np.float32),
     }
-
-
-def _cached(seed: int, size: int) -> dict[str, np.ndarray]:
-    """The arrays of `_simulate_all`, read from the cache or made and written to it."""
-    path = cache_folder() / f"brain-lesions-v{VERSION}-{SOURCE_HASH}-seed{seed}-{size}.npz"
-    arrays = _read_cache(path, size)
-    if arrays is None:
-        arrays = _simulate_all(seed, size)
-        try:
-            _write_cache(path, arrays)
-        except OSError as error:
-            warnings.warn(f"brain-lesions could not be kept in {path} ({error}): made anew each time.", stacklevel=4)
-    return arrays
-
-
-def _read_cache(path: Path, size: int) -> dict[str, np.ndarray] | None:
-    """The cached arrays, or None if there are none or they are damaged (the zip archive has checksums)."""
-    n = sum(PATIENTS.values()) * SLICES
-    shapes = {"images": (n, size, size), "masks": (n, size, size // 8), "positions": (n,)}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in shapes}
-    except Exception:  # a damaged archive raises nearly anything; the answer is always to make it again
-        return None
-    return arrays if {key: array.shape for key, array in arrays.items()} == shapes else None
-
-
-def _write_cache(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write to a file of this process first: another one sees the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{uuid4().hex}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, **arrays)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

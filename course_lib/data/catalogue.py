@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from html import escape
 from textwrap import fill
 
-from course_lib.data import brain_lesions, medmnist
+from course_lib.data import brain_lesions, echo_cine, medmnist
 from course_lib.data.samples import SAMPLES
 
 
@@ -65,6 +65,16 @@ def catalogue() -> Catalogue:
             "offline",
             brain_lesions.LICENCE,
             brain_lesions.SOURCE,
+        )
+    )
+    rows.append(
+        Entry(
+            'load("echo-cine")',
+            echo_cine.TITLE,
+            "simulated motion, real frames",
+            "offline",
+            echo_cine.LICENCE,
+            echo_cine.SOURCE,
         )
     )
     for name, about in medmnist.known().items():

@@ -1,0 +1,17 @@
+"""For nbval: lesson 17 runs on a small generated file, unless COURSE_CAPSTONE_DATA names another one."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from course_lib.data.medmnist import write_generated
+
+
+def pytest_configure(config):
+    """Before the first kernel is started: kernels inherit these settings."""
+    if "COURSE_CAPSTONE_DATA" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="course-capstone-", ignore_cleanup_errors=True)
+        config.add_cleanup(folder.cleanup)
+        path = Path(folder.name, "generated-no-xrays.npz")
+        write_generated(path)
+        os.environ["COURSE_CAPSTONE_DATA"] = str(path)
