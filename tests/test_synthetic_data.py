@@ -84,7 +84,9 @@ def test_planted_copies_are_found(kind):
     changes = {"patients": explorers.PATIENTS[-1], "kind": kind}
     without, half, noisy = (membership(**changes, planted=p, noise=s) for p, s in ((0, 0.0), (50, 0.0), (50, 0.2)))
     assert half > without
-    assert half == pytest.approx((1 + without) / 2, abs=0.08)  # half of the members come first, the others are as before
+    assert half == pytest.approx(
+        (1 + without) / 2, abs=0.08
+    )  # half of the members come first, the others are as before
     assert noisy <= half
 
 
