@@ -1,4 +1,4 @@
-"""The restorers of lesson 16, from three seeds. Writes models and tables to results/16/.
+"""The restorers of lesson 16, from several seeds. Writes models and tables to results/16/.
 
     python benchmarks/16_restoration.py readers
     python benchmarks/16_restoration.py classical
