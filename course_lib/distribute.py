@@ -102,7 +102,8 @@ def _environment(task):
     """What a worker needs to know, in the variable in which clusters say it too. Proxies are not for this machine."""
     environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     path = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
-    return {**environment, "TF_CONFIG": json.dumps(task), "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    small = {"MALLOC_ARENA_MAX": "2"}  # glibc: few memory pools, so that a laptop has room for all workers
+    return {**environment, **small, "TF_CONFIG": json.dumps(task), "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
 def _wait(running, folder, timeout):
