@@ -18,7 +18,7 @@ import numpy as np
 from course_lib import ROOT
 
 
-def fit(strategy, images, label, *, steps, batch, rate=0.05, seed=0):
+def fit(strategy, images, label, *, steps, batch, rate=0.01, seed=0):
     """Train a small CNN for some steps of SGD under a `tf.distribute` strategy: (loss of each step, list of weights).
 
     images: (n, h, w, c); label: class numbers (n,); batch: images a step over *all* workers, which share them equally.
