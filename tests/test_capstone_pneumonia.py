@@ -106,7 +106,8 @@ def test_network_ignores_brightness_and_contrast(generated):
     images = data.load(generated).test.images[:8]
     model = capstone.network(images.shape[1:], 2)
     answers = [model.predict(x, verbose=0) for x in (images, 0.5 * images + 0.3)]
-    np.testing.assert_allclose(*answers, atol=2e-2)
+    # Not exactly: the normalisation's epsilon of 1e-4 weighs more beside a variance that is a quarter as large.
+    np.testing.assert_allclose(*answers, rtol=0.02, atol=0.02)
     other = model.predict(images**2, verbose=0)
     assert np.abs(other - answers[0]).max() > np.abs(answers[1] - answers[0]).max()
 
