@@ -4,13 +4,12 @@ import functools
 
 import numpy as np
 from scipy import stats
-from sklearn.metrics import roc_auc_score
 
 from .. import ROOT, data, plot
 from . import Explorer, choice, slider
 
 CLASSES = {"healthy": 0, "mass": 1, "infarct (rare)": 2}
-PATIENTS = tuple(n for n in ("56", "224") if (ROOT / f"results/15/generator_{n}.keras").exists())
+PATIENTS = ("56", "224")
 ARMS = ("real", "+ duplicates", "+ classic", "+ GAN", "GAN alone", "+ classic + GAN")
 RELEASED = 1000  # generated images of each class
 
@@ -151,6 +150,8 @@ def release() -> Explorer:
 
 
 def _draw_release(figure, patients, kind, planted, noise, first):
+    from sklearn.metrics import roc_auc_score
+
     c = CLASSES[kind]
     (members, label), (_, other_label) = (_people(patients)[name] for name in ("member", "unseen"))
     members = members[label == c]
