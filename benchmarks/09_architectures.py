@@ -1,6 +1,6 @@
 """Lesson 09: AlexNet, VGG and ResNet at equal processor time, their ablations, depth, one change at a time, transfer.
 
-Run from the course's folder: python benchmarks/09_architectures.py [budget] [depth] [changes] [transfer] [--seeds 3]
+Run from the course's folder: python benchmarks/09_architectures.py [budget] [depth] [changes] [transfer] [--seeds 5]
 Without names all four parts run: about a quarter of an hour of processor time. Each writes results/09/PART.json after every seed;
 transfer also writes the two source models. A run that was stopped goes on where it was, as long as the settings in the
 file's note are those of this script; delete the file to begin again.
@@ -291,7 +291,7 @@ def run_transfer(brains, seed, results, sources):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="part", help="budget, depth, changes, transfer; default: all")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     runs = {"budget": run_budget, "depth": run_depth, "changes": run_changes, "transfer": run_transfer}
     if unknown := set(arguments.parts) - set(runs):
