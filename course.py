@@ -451,7 +451,7 @@ def test(root, arguments):
 
 def run(root, numbers, save):
     prepare(root)
-    command = [str(venv_python(root)), "-m", "course_lib.run_notebooks"] + numbers + (["--save"] if save else [])
+    command = [str(venv_python(root)), "-m", "course_lib.tools.run_notebooks"] + numbers + (["--save"] if save else [])
     return run_child(command, cwd=str(root), env=child_environment(root))
 
 

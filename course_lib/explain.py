@@ -9,8 +9,8 @@ Importing this module imports TensorFlow.
 
 import numpy as np
 
-from . import import_tensorflow
-from .models import keras
+from course_lib import import_tensorflow
+from course_lib.models import keras
 
 tf = import_tensorflow()
 

@@ -1,4 +1,4 @@
-"""course.py and course_lib.run_notebooks: setting up, handing out, opening, testing and running the course."""
+"""course.py and course_lib.tools.run_notebooks: setting up, handing out, opening, testing and running the course."""
 
 import ast
 import importlib.util
@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import course_lib
-from course_lib import run_notebooks
+from course_lib.tools import run_notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
 

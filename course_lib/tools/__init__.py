@@ -1,0 +1,1 @@
+"""What course.py calls; no module of the library imports these."""
