@@ -54,7 +54,7 @@ def test_shapes_types_and_provenance(dataset):
     assert echo_cine.FRAMES / echo_cine.FRAMES_PER_SECOND == echo_cine.SECONDS == 4
     for split in splits(dataset).values():
         n = len(split)
-        assert split.x is None and split.masks is None
+        assert split.masks is None
         assert split.x.shape == (n, 48, 48, 48, 1) and split.x.dtype == np.float32
         assert split.x.min() == 0 and 0.5 < split.x.max() <= 1
         assert split.groups.shape == (n,) and all(values.shape == (n,) for values in split.targets.values())

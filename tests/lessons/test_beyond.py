@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from course_lib import ROOT, import_tensorflow, models
+from course_lib.images import simulate_scanner
 from course_lib.lessons.beyond import distribute, monitoring, serve
 
 keras = models.keras
@@ -24,19 +25,19 @@ keras = models.keras
 
 def test_another_scanner_changes_nothing_at_rest_and_what_it_says_otherwise():
     images = np.random.default_rng(0).random((3, 16, 16, 1), np.float32)
-    assert np.allclose(monitoring.another_scanner(images), images, atol=1e-6)
-    assert np.allclose(monitoring.another_scanner(images, gamma=2.0), images**2, atol=1e-6)
+    assert np.allclose(simulate_scanner(images), images, atol=1e-6)
+    assert np.allclose(simulate_scanner(images, gamma=2.0), images**2, atol=1e-6)
     black = np.zeros((50, 16, 16, 1), np.float32)
-    noisy = monitoring.another_scanner(black, noise=0.05)  # Rician noise in air has the mean σ √(π/2)
+    noisy = simulate_scanner(black, noise=0.05)  # Rician noise in air has the mean σ √(π/2)
     assert noisy.mean() == pytest.approx(0.05 * np.sqrt(np.pi / 2), rel=0.02) and noisy.dtype == np.float32
-    assert np.array_equal(noisy, monitoring.another_scanner(black, noise=0.05))
+    assert np.array_equal(noisy, simulate_scanner(black, noise=0.05))
     dot = np.zeros((1, 41, 41, 1), np.float32)
     dot[0, 20, 20] = 1
-    line = monitoring.another_scanner(dot, blur=6.0)[0, 20, :, 0]
+    line = simulate_scanner(dot, blur=6.0)[0, 20, :, 0]
     assert line[17] == pytest.approx(line[20] / 2, rel=0.03) and line[23] == pytest.approx(line[20] / 2, rel=0.03)
     for wrong in ({"noise": -0.1}, {"blur": -1.0}, {"gamma": 0.0}):
         with pytest.raises(ValueError, match="cannot be negative"):
-            monitoring.another_scanner(images, **wrong)
+            simulate_scanner(images, **wrong)
 
 
 def test_distance_is_mahalanobis():

@@ -25,7 +25,7 @@ def fit(strategy, images, label, *, steps, batch, rate=0.01, seed=0):
     """
     import tensorflow as tf
 
-    from .models import keras, small_cnn
+    from course_lib.models import keras, small_cnn
 
     keras.utils.set_random_seed(seed)
     with strategy.scope():  # weights made in here exist once on every worker, and stay equal

@@ -9,7 +9,7 @@ The patients are the same for all seeds (brain-lesions, seed 0, 64×64); a seed 
   (`models.RandomIntensity`); their resolution never does.
 
 Temperature, threshold and largest distance are chosen on the validation patients. Measured on the test patients, as they
-are and as other scanners would show them (`monitoring.another_scanner`). Of seed 0, the plain model becomes course_lib/lessons/beyond/results/release,
+are and as other scanners would show them (`simulate_scanner`). Of seed 0, the plain model becomes course_lib/lessons/beyond/results/release,
 the varied one course_lib/lessons/beyond/results/varied.keras, and the plain one's distances, for the monitoring, course_lib/lessons/beyond/results/days.npz. beyond.json is
 written anew after each model; what is stored already stays, and is not made again.
 """
@@ -24,6 +24,7 @@ from skimage.transform import resize
 
 from course_lib import ROOT, data, evaluate, models
 from course_lib.data.brain_lesions import FIELD_OF_VIEW, SOURCE_HASH, VERSION
+from course_lib.images import simulate_scanner
 from course_lib.lessons.beyond import monitoring, serve
 from course_lib.ops import softmax
 from course_lib.tools.common import save
@@ -185,7 +186,7 @@ def measure(arm, seed, model, brains):
     label, run, distances = brains.test.targets["label"], {"temperature": judge.temperature, "scanners": {}}, {}
     same, own = judge.measure(brains.test.x, label)
     for kind, settings in SCANNERS.items():
-        rows = [judge.measure(monitoring.another_scanner(brains.test.x, **one), label) for one in settings]
+        rows = [judge.measure(simulate_scanner(brains.test.x, **one), label) for one in settings]
         changed = [{**one, **row} for one, (row, _) in zip(settings, rows, strict=True)]
         run["scanners"][kind] = [{"as it is": True, **same}, *changed]
         distances[kind] = np.stack([own, *(distance for _, distance in rows)])

@@ -11,6 +11,7 @@ from PIL import Image
 
 from course_lib import ROOT, data, plot
 from course_lib.explorers import Explorer, choice, rows, slider
+from course_lib.images import simulate_scanner
 from course_lib.lessons.beyond import monitoring
 
 FOLDER = ROOT / "course_lib/lessons/beyond/results"
@@ -132,9 +133,7 @@ def demo_files():
         own = np.flatnonzero(test.groups == patient)
         files.append((f"brain, simulated: {name}", test.x[own[np.argmax(area[own])]]))
     mass = files[1][1]
-    noisy, blurred = (
-        monitoring.another_scanner(mass[None], **change)[0] for change in ({"noise": 0.08}, {"blur": 1.5})
-    )
+    noisy, blurred = (simulate_scanner(mass[None], **change)[0] for change in ({"noise": 0.08}, {"blur": 1.5}))
     echo, ct = data.sample("echo").image[0], data.sample("ct").image
     side = min(echo.shape[:2])
     retina = data.sample("retina").image
@@ -189,7 +188,7 @@ def another_scanner() -> Explorer:
 
 def _draw_another_scanner(figure, noise, gamma, blur, model):
     images, label = _slices()
-    changed = monitoring.another_scanner(images, noise=noise, gamma=gamma, blur=blur)
+    changed = simulate_scanner(images, noise=noise, gamma=gamma, blur=blur)
     known, other = _judged(model), _judge(model, changed, label)
     before, after, bars, distances = figure.subplots(1, 4, width_ratios=[1, 1, 1.25, 1.7])
     place = _PER_CLASS + 3

@@ -1,27 +1,8 @@
-"""Images from elsewhere: simulate them, recognise them one by one, and notice when they begin to arrive (lesson 18)."""
+"""Images from elsewhere: recognise them one by one, and notice when they begin to arrive."""
 
 from typing import NamedTuple
 
 import numpy as np
-
-
-def another_scanner(images, *, noise=0.0, gamma=1.0, blur=0.0, seed=0):
-    """The images as another MR scanner might have made them (a crude simulation): float32 in [0, 1], of the same shape.
-
-    images: (n, h, w, c) in [0, 1], with their own noise, which is blurred too.
-    blur: full width at half maximum of a Gaussian, in pixels, 0 for none: a coarser resolution.
-    gamma: power of the intensity, above 0; 1 changes nothing.
-    noise: σ of Rician noise on top (Gudbjartsson & Patz 1995, doi:10.1002/mrm.1910340618), in units of the intensity.
-    Raises ValueError for a negative noise or blur, or a gamma that is not above 0.
-    """
-    from scipy import ndimage
-
-    if noise < 0 or blur < 0 or not gamma > 0:
-        raise ValueError(f"noise and blur cannot be negative, gamma must be above 0; here: {noise}, {blur}, {gamma}.")
-    sigma = blur / np.sqrt(8 * np.log(2))
-    images = np.clip(ndimage.gaussian_filter(images, (0, sigma, sigma, 0)), 0, 1) ** gamma
-    real, imaginary = noise * np.random.default_rng(seed).standard_normal((2, *images.shape))
-    return np.hypot(images + real, imaginary).clip(0, 1).astype(np.float32)
 
 
 class Familiar(NamedTuple):

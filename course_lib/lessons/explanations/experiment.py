@@ -19,6 +19,7 @@ from scipy import ndimage
 from sklearn.metrics import balanced_accuracy_score
 
 from course_lib import ROOT, data, explain, models
+from course_lib.images import add_marker
 from course_lib.tools.common import save
 
 keras = models.keras
@@ -122,7 +123,7 @@ def marked(split, healthy, lesion, place, seed):
     patients, number = np.unique(split.groups, return_inverse=True)
     draw = np.random.default_rng(seed).random(len(patients))[number]
     has = draw < np.where(split.targets["label"] > 0, lesion, healthy)
-    return explain.add_marker(split.x, [place(mask) if h else None for h, mask in zip(has, split.masks, strict=True)])
+    return add_marker(split.x, [place(mask) if h else None for h, mask in zip(has, split.masks, strict=True)])
 
 
 def corner(mask):
@@ -147,7 +148,7 @@ def shortcut(dataset, place, healthy, lesion, seed):
         guess = explain.logit(model, marked(test, *shares, place, seed=2), 1) > 0
         results[name] = {"sensitivity": guess[truth].mean(), "specificity": 1 - guess[~truth].mean()}
     rows = scoring_rows(test)
-    x = explain.add_marker(test.x[rows], [place(mask) for mask in test.masks[rows]])
+    x = add_marker(test.x[rows], [place(mask) for mask in test.masks[rows]])
     in_corner = np.zeros_like(test.masks[rows])
     in_corner[:, :16, :16] = True
     maps = {
