@@ -10,6 +10,7 @@ also name what would refute it: the tests change the runs in this way, and the c
 """
 
 import copy
+import itertools
 import os
 import sys
 
@@ -61,7 +62,10 @@ def found(*rows: tuple[str, str]) -> None:
     """Display the table "What the article says, and what we found".
 
     rows: pairs of what the article says and what we found. The second is given by `said`, or cites its source.
+    Raises ValueError for the character |, which ends a cell, also inside a formula: the whole table would fall apart.
     """
+    if "|" in (text := "".join(itertools.chain(*rows))):
+        raise ValueError(f"A table cannot hold the character |: write \\lvert x \\rvert in formulas. Here: {text}")
     cells = [("The article says", "We found"), ("---", "---"), *rows]
     _display("\n".join(f"| {_one_line(left)} | {_one_line(right)} |" for left, right in cells))
 

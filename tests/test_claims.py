@@ -132,6 +132,13 @@ def test_tables_and_lists_are_markdown_with_a_line_for_each_row(capsys):
     assert capsys.readouterr().out == table + "- ✔ It helped.\n- He et al., arXiv:1502.01852\n"
 
 
+def test_a_table_refuses_what_would_take_it_apart():
+    with pytest.raises(
+        ValueError, match=r"write \\lvert x \\rvert in formulas. Here: tanhIt overflows for large \$\|x\|\$."
+    ):
+        found(("tanh", "It overflows for large $|x|$."))
+
+
 def test_in_plain_python_it_prints_and_imports_no_ipython():
     """Also where the terminal has no letter ✔."""
     code = "import sys; from course_lib.claims import claim; claim('It helped.', True); assert 'IPython' not in sys.modules"
