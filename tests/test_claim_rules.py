@@ -61,6 +61,7 @@ SOUND = {
             "| The article says | We found |\n| --- | --- |\n| Use it. | ✔ It helped. |\n| Nothing. | Lesson 07. |",
             folded=True,
         ),
+        markdown("| We found |\n|---|\n| doi:10.1/2 |\n\n| place | function |\n|---|---|\n| output | sigmoid |"),
         markdown("## References\n\n- A better book"),
     ]
 }
@@ -106,6 +107,7 @@ FAULTS = {  # rule -> cells that it has to refuse, at the end of a sound noteboo
         [code("def gain():\n    return results.load('x')"), code("x = claims.said('It helped.', gain() > 0)")],
         [code("best = {}\nbest['a'] = max(runs)\nx = said('It helped.', condition=best['a'] > 0)")],
         [code("for run in runs:\n    low = run\nx = said('It helped.', low > 0)")],
+        [code("for gain in runs:\n    print(gain)"), code("x = said('It helped.', gain > 0)")],
         [code("claim('It helped.', lambda runs: runs['a'] > 0, runs)", folded=True)],
         [code("said('It helped.', live > 0)")],
     ],
