@@ -108,11 +108,11 @@ def moved(by: float, *keys):
 
 
 def _ask(condition, runs):
-    """(whether the condition holds, a sentence if that cannot be said)."""
+    """(whether the condition holds, a sentence if that cannot be said: on one line, and fit for a table)."""
     try:
         answer = condition(runs) if callable(condition) else condition
     except Exception as error:
-        return False, f"{type(error).__name__}: {error}"
+        return False, _one_line(f"{type(error).__name__}: {error}").replace("|", "/")
     if isinstance(answer, bool | np.bool_):
         return bool(answer), ""
     return False, f"its condition is neither True nor False but of the type {type(answer).__name__}"

@@ -132,6 +132,11 @@ def test_tables_and_lists_are_markdown_with_a_line_for_each_row(capsys):
     assert capsys.readouterr().out == table + "- ✔ It helped.\n- He et al., arXiv:1502.01852\n"
 
 
+def test_an_error_does_not_take_a_table_apart(reading, capsys):
+    found(("Use it.", said("It helped.", lambda runs: int("a|\n"), RUNS, refuted_by=moved(1))))
+    assert capsys.readouterr().out.endswith("with base 10: 'a/\\n') |\n")
+
+
 def test_a_table_refuses_what_would_take_it_apart():
     with pytest.raises(
         ValueError, match=r"write \\lvert x \\rvert in formulas. Here: tanhIt overflows for large \$\|x\|\$."
