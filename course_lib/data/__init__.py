@@ -7,6 +7,8 @@
 Real or simulated, source and licence are shown when a sample or dataset is printed; datasets/README.md says more.
 """
 
+import functools
+import hashlib
 import os
 from pathlib import Path
 
@@ -15,9 +17,40 @@ from course_lib.data.base import Dataset, Split, cache_folder
 from course_lib.data.catalogue import Catalogue, catalogue
 from course_lib.data.samples import Sample, sample
 
-__all__ = ["Catalogue", "Dataset", "Sample", "Split", "cache_folder", "catalogue", "load", "sample"]
+__all__ = ["Catalogue", "Dataset", "Sample", "Split", "cache_folder", "catalogue", "fingerprint", "load", "sample"]
+
+LOADED: list[dict] = []
+"""What this process has loaded, in order and once each: name and options that were given; for `results.save`."""
 
 
+def _noted(load):
+    """`load`, and a note in LOADED when it has succeeded."""
+
+    @functools.wraps(load)
+    def noted(name, **options):
+        dataset = load(name, **options)
+        what = {"name": os.fspath(name), **options}
+        if what not in LOADED:
+            LOADED.append(what)
+        return dataset
+
+    return noted
+
+
+def fingerprint(name: str | os.PathLike) -> str:
+    """Eight hex digits that change when the dataset `name` does: of some generated patients, or of the file's bytes.
+
+    "" where nothing can be said: a folder, or a file that is not there.
+    """
+    generators = {"brain-lesions": brain_lesions, "echo-cine": echo_cine}
+    if name in generators:
+        return generators[name].fingerprint()
+    if name in medmnist.known():
+        return medmnist.known()[name]["md5"][:8]  # `load` has compared it
+    return hashlib.md5(Path(name).read_bytes(), usedforsecurity=False).hexdigest()[:8] if Path(name).is_file() else ""
+
+
+@_noted
 def load(name: str | os.PathLike, *, size: int | None = None, n_patients: int | None = None, seed: int = 0) -> Dataset:
     """Return the dataset called `name`.
 
