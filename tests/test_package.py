@@ -16,9 +16,9 @@ from course_lib import ROOT
 LIBRARY = Path(course_lib.__file__).parent
 
 # A module imports only from those before it. `course_lib` itself is above them all.
-ORDER = ["ops", "network", "imaging", "data", "sequences", "evaluate", "shift", "models", "explain", "gan", "restore"]
-ORDER += ["serve", "distribute", "plot", "capstone", "explore", "exercises"]
-TOOLS = {"run_notebooks", "setup_check"}  # stand beside the order; no module imports them
+ORDER = ["ops", "network", "imaging", "data", "sequences", "evaluate", "results", "shift", "models", "explain", "gan"]
+ORDER += ["restore", "serve", "distribute", "plot", "capstone", "explore", "exercises"]
+TOOLS = {"run_notebooks", "setup_check", "tools"}  # stand beside the order; no module imports them
 KERAS = {"models", "explain", "gan", "restore", "serve", "capstone"}  # these import Keras when they are imported
 
 HEAVY = {
