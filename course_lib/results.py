@@ -113,8 +113,9 @@ def save(path: str, payload, *, seed: int, note: str = "", arrays: dict | None =
 
     Kept with it are the command, the seconds since the last `save` or `core` of this process (or its start), the commit
     (with "+changes" where Python files differ from it), versions, the data that this process has loaded with their
-    fingerprints, and the hash of the lesson's code. Fractions keep four decimals, small ones four digits. Other seeds
-    stay, and two processes may save at once. Raises ValueError for arrays of Python objects.
+    fingerprints, and the hash of the lesson's code. Fractions keep four decimals, small ones four digits. What builds a
+    model and is no weight, such as the mean and variance of `small_cnn`, belongs into the arrays. Other seeds stay, and
+    two processes may save at once. Raises ValueError for arrays of Python objects.
     """
     topic, _ = _split(path)
     networks = weights if isinstance(weights, dict) else {} if weights is None else {"": weights}

@@ -25,14 +25,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from course_lib import ROOT, exercises
+from course_lib import ROOT, lessons
 from course_lib.exercises import engine, store
 from course_lib.exercises.engine import CORRECT, NOT_ATTEMPTED, NOT_YET, Choice, Coding, Mistake
 
 
 def _modules():
-    names = [info.name for info in pkgutil.iter_modules(exercises.__path__) if info.name not in ("engine", "store")]
-    return {name: importlib.import_module(f"course_lib.exercises.{name}") for name in names}
+    names = [info.name for info in pkgutil.iter_modules(lessons.__path__)]
+    return {name: importlib.import_module(f"course_lib.lessons.{name}.exercises") for name in names}
 
 
 MODULES = _modules()
@@ -59,10 +59,8 @@ def test_there_are_exercises():
     assert {"convolution.output_size", "convolution.flipping", "start_here.area_mm2"} <= EXERCISES.keys()
 
 
-def test_every_module_has_its_lesson():
-    lessons = [module.LESSON for module in MODULES.values()]
-    assert len(set(lessons)) == len(lessons)
-    assert all(re.fullmatch(r"\d\d", lesson) for lesson in lessons)
+def test_every_module_has_its_topic():
+    assert {name: module.TOPIC for name, module in MODULES.items()} == {name: name for name in MODULES}
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -70,10 +68,9 @@ def test_module(name):
     module = MODULES[name]
     own = {key: exercise for key, exercise in vars(module).items() if isinstance(exercise, Coding | Choice)}
     assert own, "no exercise in this module"
-    assert {exercise.lesson for exercise in own.values()} == {module.LESSON}
+    assert {exercise.topic for exercise in own.values()} == {module.TOPIC}
     assert all(exercise.name == key for key, exercise in own.items()), "an exercise is called otherwise in its module"
     assert module.progress is store.progress
-    assert set(module.__all__) == {*own, "progress"}
 
 
 def check_right_answers(exercise):
@@ -216,7 +213,7 @@ def _double(x):
 
 def make(reference=_double, inputs=((1.0,), (2.5,)), **changes):
     settings = {
-        "lesson": "99",
+        "topic": "pairs",
         "name": "double",
         "reference": reference,
         "inputs": lambda: list(inputs),
@@ -727,7 +724,7 @@ ODD_EXERCISES = [
     make(reference=lambda x: True),
     make(accept=lambda result, x: None if result > 2 else "too small."),
 ]
-QUESTION = Choice("99", "letter", "a", {"a": "Right, the first.", "b": "No, the second.", "c": "No, the third."})
+QUESTION = Choice("pairs", "letter", "a", {"a": "Right, the first.", "b": "No, the second.", "c": "No, the third."})
 
 
 def check_odd_value(value, capsys):
@@ -777,10 +774,10 @@ def test_check_keeps_progress(work, capsys):
     exercise.check(...)
     assert not (work / "progress.json").exists(), "what was not attempted is not an attempt"
     exercise.check(lambda x: x)
-    assert _kept(work) == {"99": {"double": {"attempts": 1, "correct": False}}}
+    assert _kept(work) == {"pairs": {"double": {"attempts": 1, "correct": False}}}
     exercise.check(_double)
     exercise.check(lambda x: x)
-    entry = _kept(work)["99"]["double"]
+    entry = _kept(work)["pairs"]["double"]
     assert (entry["attempts"], entry["correct"]) == (3, True), "what was correct once stays correct"
     assert entry["since"] == datetime.date.today().isoformat()
 
@@ -799,24 +796,24 @@ def _python(code, **options):
 
 
 def test_two_notebooks_at_once_lose_nothing(work):
-    code = "from course_lib.exercises.store import record\nfor _ in range(50): record('99', 'double', correct=False)"
+    code = "from course_lib.exercises.store import record\nfor _ in range(50): record('pairs', 'double', correct=False)"
     both = [_python(code, stdout=subprocess.PIPE) for _ in range(2)]
     assert [process.communicate(timeout=120)[0] for process in both] == [b"", b""]
-    assert _kept(work)["99"]["double"]["attempts"] == 100
+    assert _kept(work)["pairs"]["double"]["attempts"] == 100
 
 
 def test_crash_between_write_and_replace(work, capsys):
-    store.record("99", "double", correct=True)
+    store.record("pairs", "double", correct=True)
     before = (work / "progress.json").read_bytes()
     crash = (
         "import os\nfrom course_lib.exercises import store\n"
-        "store.os.replace = lambda *_: os._exit(7)\nstore.record('99', 'double', correct=False)"
+        "store.os.replace = lambda *_: os._exit(7)\nstore.record('pairs', 'double', correct=False)"
     )
     assert _python(crash).wait(timeout=60) == 7
     assert (work / "progress.json").read_bytes() == before
     assert len(list(work.glob(".progress-*.json"))) == 1  # what the crash left behind is ignored
-    store.record("99", "double", correct=False)
-    assert _kept(work)["99"]["double"]["attempts"] == 2
+    store.record("pairs", "double", correct=False)
+    assert _kept(work)["pairs"]["double"]["attempts"] == 2
     assert capsys.readouterr().out == ""
 
 
@@ -836,10 +833,10 @@ def test_damaged_file_is_set_aside(work, capsys, content):
     work.mkdir()
     for number in (1, 2):
         (work / "progress.json").write_bytes(content)
-        store.record("99", "double", correct=True)
+        store.record("pairs", "double", correct=True)
         assert f"progress.damaged-{number}.json" in capsys.readouterr().out
         assert (work / f"progress.damaged-{number}.json").read_bytes() == content
-        assert _kept(work)["99"]["double"]["attempts"] == 1
+        assert _kept(work)["pairs"]["double"]["attempts"] == 1
 
 
 def test_progress_that_cannot_be_kept(tmp_path, monkeypatch, capsys):
@@ -855,14 +852,14 @@ def test_progress_that_cannot_be_kept(tmp_path, monkeypatch, capsys):
 
 
 def test_full_disk_leaves_nothing_behind(work, monkeypatch, capsys):
-    store.record("99", "double", correct=True)
+    store.record("pairs", "double", correct=True)
     before = (work / "progress.json").read_bytes()
 
     def full(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store.os, "fsync", full)
-    store.record("99", "double", correct=False)
+    store.record("pairs", "double", correct=False)
     assert "No space left" in capsys.readouterr().out
     assert (work / "progress.json").read_bytes() == before
     assert not list(work.glob(".progress-*.json"))
@@ -873,26 +870,26 @@ def test_somebody_holds_the_lock(work, monkeypatch, capsys):
     monkeypatch.setattr(store, "FileLock", lambda path, timeout: FileLock(path, timeout=0.2))
     other = FileLock(work / ".progress.lock", is_singleton=False)
     with other:
-        store.record("99", "double", correct=True)
+        store.record("pairs", "double", correct=True)
     assert "could not be saved" in capsys.readouterr().out
-    store.record("99", "double", correct=True)
-    assert _kept(work)["99"]["double"]["attempts"] == 1
+    store.record("pairs", "double", correct=True)
+    assert _kept(work)["pairs"]["double"]["attempts"] == 1
 
 
 def test_progress_table(work, capsys):
-    store.record("01", "output_size", correct=True)
-    store.record("01", "output_size", correct=False)
-    store.record("01", "correlate", correct=False)
+    store.record("convolution", "output_size", correct=True)
+    store.record("convolution", "output_size", correct=False)
+    store.record("convolution", "correlate", correct=False)
     store.record("98", "of_an_older_edition", correct=True)
     store.progress()
     out = capsys.readouterr().out
     assert re.search(r"✔ output_size +2 attempts\n", out)
     assert re.search(r"✘ correlate +1 attempt\n", out)
     assert re.search(r"○ flipping +open\n", out)
-    lessons = re.findall(r"^Lesson (\d\d): (\d+) of (\d+) correct$", out, re.M)
-    assert [lesson for lesson, *_ in lessons] == sorted({exercise.lesson for exercise in EXERCISES.values()})
+    lessons = re.findall(r"^Lesson (\w+): (\d+) of (\d+) correct$", out, re.M)
+    assert [lesson for lesson, *_ in lessons] == sorted({exercise.topic for exercise in EXERCISES.values()})
     assert sum(int(count) for *_, count in lessons) == len(EXERCISES)
-    assert [done for lesson, done, _ in lessons if lesson == "01"] == ["1"]
+    assert [done for lesson, done, _ in lessons if lesson == "convolution"] == ["1"]
     assert _kept(work)["98"], "what this version does not know is kept"
 
 

@@ -262,8 +262,11 @@ def test_other_data_make_a_seed_old(lesson, monkeypatch):
     assert results.missing("tiny/memory", [0]) == []
     monkeypatch.setattr(brain_lesions, "fingerprint", lambda: "0" * 8)
     assert results.outdated("tiny/memory") == {0: "brain-lesions has changed"}
-    monkeypatch.setattr(data, "LOADED", [{"name": "/somewhere/own.npz"}])
+    own = lesson / "own.npz"
+    own.write_bytes(b"scans")
+    monkeypatch.setattr(data, "LOADED", [{"name": str(own)}])
     results.save("tiny/memory", 1, seed=0)
+    assert results.about("tiny/memory")["seeds"]["0"]["data"][0]["fingerprint"] != ""
     assert results.missing("tiny/memory", [0]) == [], "a file that is not here cannot be compared"
 
 
@@ -424,7 +427,7 @@ def test_hours_and_command(lesson):
     carry(lesson, results=1)
     entries = {entry.path: entry for entry in stale.stale()}
     assert entries["tiny/memory"].reason == stale.FIRST_EDITION and entries["tiny/memory"].hours == 2
-    assert entries["tiny/memory"].command == "python -m course_lib.lessons.tiny.experiment memory"
+    assert entries["tiny/memory"].command == "python -m course_lib.lessons.tiny.experiment"
     assert entries["tiny/gates"].hours is None
     results.start_clock()
     results.save("tiny/gates", 1, seed=0)

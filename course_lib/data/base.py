@@ -17,29 +17,31 @@ from course_lib import ROOT
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One part of a dataset: training, validation or test. It holds images or clips, never both.
+    """One part of a dataset: training, validation or test.
 
-    images   (n, h, w, c) float32 in [0, 1]; None where there are clips
+    x        images (n, h, w, c) or clips (n, t, h, w, c), float32 in [0, 1]
     targets  arrays (n,) by name; "label" is the class number, int64
     groups   (n,) patient of each image or clip, int64; None where the source does not say
     masks    (n, h, w) bool, True on the lesion; None where there are none
-    clips    (n, t, h, w, c) float32 in [0, 1]; None where there are images
     """
 
-    images: np.ndarray | None
+    x: np.ndarray
     targets: dict[str, np.ndarray]
     groups: np.ndarray | None = None
     masks: np.ndarray | None = None
-    clips: np.ndarray | None = None
 
     def __len__(self):
-        return len(self.clips if self.images is None else self.images)
+        return len(self.x)
+
+    @property
+    def kind(self) -> str:
+        """What one item is: "images" or "clips"."""
+        return "clips" if self.x.ndim == 5 else "images"
 
     def __str__(self):
         patients = "patients unknown" if self.groups is None else f"{len(np.unique(self.groups))} patients"
         extras = ", masks" if self.masks is not None else ""
-        what = "clips" if self.images is None else "images"
-        return f"{len(self)} {what} of {patients}; targets: {', '.join(self.targets)}{extras}"
+        return f"{len(self)} {self.kind} of {patients}; targets: {', '.join(self.targets)}{extras}"
 
     __repr__ = __str__
 
@@ -65,11 +67,10 @@ class Dataset:
 
     def __str__(self):
         kind = {True: "simulated", False: "real", None: "not known whether real or simulated"}[self.simulated]
-        what, values = ("clips", self.train.clips) if self.train.images is None else ("images", self.train.images)
-        size = " × ".join(map(str, values.shape[1:]))
+        size = " × ".join(map(str, self.train.x.shape[1:]))
         classes = ", ".join(f"{number} {name}" for number, name in enumerate(self.class_names))
         lines = [
-            f"{self.name} ({kind}), {what} {size}",
+            f"{self.name} ({kind}), {self.train.kind} {size}",
             f"  classes  {classes}",
             f"  train    {self.train}",
             f"  val      {self.val}",

@@ -349,7 +349,7 @@ def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 
     for split, count in PATIENTS.items():
         rows = np.s_[first : first + (n_patients if split == "train" else count)]
         targets = {name: arrays[name][rows] for name in TARGETS}
-        splits[split] = Split(None, targets, ids[rows], clips=to_float(arrays["clips"][rows, ..., None]))
+        splits[split] = Split(to_float(arrays["clips"][rows, ..., None]), targets, ids[rows])
         first += count
     return Dataset("echo-cine", **splits, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
 

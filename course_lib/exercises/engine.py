@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .store import record
+from course_lib.exercises.store import record
 
 TIME_LIMIT_SECONDS = 10
 OUTPUT_LIMIT_CHARACTERS = 10_000
@@ -44,9 +44,9 @@ class Mistake:
 
 
 class _Exercise:
-    """What coding exercises and understanding questions share. `lesson` is the notebook's number as a text."""
+    """What coding exercises and understanding questions share. `topic` is the notebook's name without its number."""
 
-    lesson: str
+    topic: str
     name: str
     hints: Sequence[str]
     hints_shown = 0
@@ -59,7 +59,7 @@ class _Exercise:
         verdict = self.judge(answer)
         print(textwrap.fill(f"{_MARKS[verdict.outcome]} {verdict.message}", 100))
         if verdict.outcome != NOT_ATTEMPTED:
-            record(self.lesson, self.name, correct=verdict.outcome == CORRECT)
+            record(self.topic, self.name, correct=verdict.outcome == CORRECT)
 
     def hint(self) -> None:
         """Print the next hint; after the last one, say so."""
@@ -75,7 +75,7 @@ class _Exercise:
 class Coding(_Exercise):
     """An exercise whose answer is a function.
 
-    lesson, name: where it belongs ("01") and what it is called in its module.
+    topic, name: where it belongs ("convolution") and what it is called in its module.
     reference: the solution; `solution()` prints its source, so it is written to be read.
     inputs: function without arguments that returns a list of argument tuples. Each call makes new ones.
     mistakes: at least three. also_correct: at least one answer in another style, for the tests.
@@ -85,7 +85,7 @@ class Coding(_Exercise):
         to a relative tolerance of 1e-4 (float32 and float64 both pass).
     """
 
-    lesson: str
+    topic: str
     name: str
     reference: Callable
     inputs: Callable[[], list[tuple]]
@@ -178,7 +178,7 @@ class Choice(_Exercise):
     replies: a sentence for every option, by its letter; the right one's says why it is right.
     """
 
-    lesson: str
+    topic: str
     name: str
     answer: str
     replies: dict[str, str]

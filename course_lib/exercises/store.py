@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .. import work_folder
+from course_lib import work_folder
 
 
 def record(lesson, name, *, correct):
@@ -51,13 +51,13 @@ def progress():
 
 
 def _all_exercises():
-    """Dict from lesson number to the names of its exercises, in the order of the lesson."""
+    """Dict from topic to the names of its exercises, in the order of the lesson."""
     found = {}
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__):
-        for value in vars(importlib.import_module(f"{__package__}.{module.name}")).values():
-            if hasattr(value, "judge") and hasattr(value, "lesson") and not isinstance(value, type):
-                found.setdefault(value.lesson, []).append(value.name)
+    package = importlib.import_module("course_lib.lessons")
+    for lesson in pkgutil.iter_modules(package.__path__):
+        for value in vars(importlib.import_module(f"{package.__name__}.{lesson.name}.exercises")).values():
+            if hasattr(value, "judge") and hasattr(value, "topic") and not isinstance(value, type):
+                found.setdefault(value.topic, []).append(value.name)
     return found
 
 

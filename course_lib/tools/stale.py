@@ -12,7 +12,7 @@ from pathlib import Path
 
 from course_lib import ROOT, results
 
-FIRST_EDITION = "first edition: stored for all seeds at once"
+FIRST_EDITION = "first edition: does not say of each seed how it was made"
 HEAD = """# Stored runs that are not what today's code would give
 
 Made by `course.py stale --write`, which keeps what is written behind a reason. A test compares this list with the files.
@@ -62,9 +62,9 @@ def planned(script: Path) -> dict[str, list[int]]:
 
 def _problem(path: str, is_stored: bool, seeds: list[int] | None) -> Stale | None:
     command = results.command(*path.split("/"))
-    if results.is_carried(path):
+    if results.is_carried(path):  # its script has a command line of its own
         seconds = results.about(path).get("seconds")
-        return Stale(path, FIRST_EDITION, seconds and seconds / 3600, command)
+        return Stale(path, FIRST_EDITION, seconds and seconds / 3600, results.command(path.split("/")[0]))
     if seeds is None:
         return Stale(path, "RUNS in experiment.py does not name it", None, command)
     document = results.about(path) if is_stored else {"seeds": {}}
