@@ -1,7 +1,7 @@
 """The only door to stored runs, and the ledger behind it: each seed says how it was made.
 
-    results.load("rnn_lstm_gru/memory")                                   what is stored, by seed
-    results.arrays("rnn_lstm_gru/memory", 3), .weights(…, 3)              and what else seed 3 left
+    results.load("rnn_lstm_gru/memory")                         what is stored, by seed
+    results.arrays("rnn_lstm_gru/memory", 3), .weights(…, 3)    what else seed 3 left
 
 "rnn_lstm_gru/memory" is course_lib/lessons/rnn_lstm_gru/results/memory.json, with memory.3.npz and memory.3.weights.npz
 beside it. The lesson's experiment.py writes them (course_lib.tools.experiment). A file that does not say of each seed how
@@ -46,7 +46,8 @@ def load(path: str):
 
 def arrays(path: str, seed: int | None = None) -> dict[str, np.ndarray]:
     """The arrays that this seed stored, by name; without a seed those of a first-edition run. Raises as `load` does."""
-    return _arrays(path, seed, "npz")
+    with np.load(_existing(path, seed, "npz"), allow_pickle=False) as file:
+        return dict(file)
 
 
 def weights(path: str, seed: int | None = None, *, network: str = "") -> list[np.ndarray]:
@@ -54,11 +55,11 @@ def weights(path: str, seed: int | None = None, *, network: str = "") -> list[np
 
     Raises as `load` does, and ValueError for an unknown network.
     """
-    stored = _arrays(path, seed, "weights.npz")
+    with np.load(_existing(path, seed, "weights.npz"), allow_pickle=False) as file:
+        stored = dict(file)
     if found := sorted(name for name in stored if name.rpartition("/")[0] == network):
         return [stored[name] for name in found]
-    known = sorted({name.rpartition("/")[0] for name in stored})
-    raise ValueError(f"{path} holds no network called {network!r}. Choose one of: {', '.join(map(repr, known))}.")
+    raise ValueError(f"{path} holds no network called {network!r}, only {', '.join(sorted(stored))}.")
 
 
 def about(path: str) -> dict:
@@ -66,9 +67,14 @@ def about(path: str) -> dict:
     return json.loads(_existing(path, None, "json").read_text(encoding="utf-8"))
 
 
+def in_ledger(path: str) -> bool:
+    """Whether a file is there and says of each seed how it was made."""
+    return _file(path).is_file() and isinstance(about(path).get("seeds"), dict)
+
+
 def is_carried(path: str) -> bool:
-    """Whether a file is the first edition's: it is there, and does not say of each seed how it was made."""
-    return _file(path).is_file() and not isinstance(about(path).get("seeds"), dict)
+    """Whether a file is there and the first edition's."""
+    return _file(path).is_file() and not in_ledger(path)
 
 
 def command(topic: str, *arguments) -> str:
@@ -90,9 +96,7 @@ def outdated(path: str) -> dict[int, str]:
 
 def missing(path: str, seeds) -> list[int]:
     """Those of `seeds` that are still to run: not stored, or stored by other code or from other data."""
-    if not _file(path).is_file() or is_carried(path):
-        return list(seeds)
-    done = load(path).keys() - outdated(path).keys()
+    done = load(path).keys() - outdated(path).keys() if in_ledger(path) else ()
     return [seed for seed in seeds if seed not in done]
 
 
@@ -159,12 +163,10 @@ def changed(path: str):
     file = _file(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     with lock(path):
-        text = "" if not file.is_file() or is_carried(path) else file.read_text(encoding="utf-8")
-        document = json.loads(text or '{"note": "", "seeds": {}}')
+        document = about(path) if in_ledger(path) else {"note": "", "seeds": {}}
         yield document
-        new = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-        if new != text:
-            _replace(file, lambda part: part.write(new.encode()))
+        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        _replace(file, lambda part: part.write(text.encode()))
 
 
 def _replace(file: Path, write) -> None:
@@ -193,11 +195,6 @@ def _existing(path: str, seed: int | None, kind: str) -> Path:
         run = command(*_split(path), *(() if seed is None else ("--seeds", seed)))
         raise FileNotFoundError(f"There is no {file.name} in {file.parent}. This makes what is missing: {run}")
     return file
-
-
-def _arrays(path: str, seed: int | None, kind: str) -> dict[str, np.ndarray]:
-    with np.load(_existing(path, seed, kind), allow_pickle=False) as stored:
-        return dict(stored)
 
 
 def plain(value):

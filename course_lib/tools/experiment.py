@@ -75,12 +75,13 @@ def quick(path: str, payload, *, tolerance: float, save: bool = False) -> str:
     payload = results.plain(payload)
     if results.is_carried(path):
         return f"{path} is a file of the first edition, without numbers of a quick run."
-    with results.changed(path) as document:
-        if save or "quick" not in document:
+    old = results.about(path).get("quick") if results.in_ledger(path) else None
+    if save or old is None:
+        with results.changed(path) as document:
             document["quick"] = {"tolerance": tolerance, "payload": payload}
-            return f"{path}: the numbers of the quick run are stored."
-    stored, allowed = document["quick"]["payload"], document["quick"]["tolerance"]
-    if found := list(_differences(payload, stored, allowed)):
+        return f"{path}: the numbers of the quick run are stored."
+    allowed = old["tolerance"]
+    if found := list(_differences(payload, old["payload"], allowed)):
         raise ValueError(f"{path}: the quick run does not give what is stored. {' '.join(found)}")
     return f"{path}: the quick run gives what is stored, within {allowed:g}."
 
