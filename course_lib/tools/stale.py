@@ -7,6 +7,7 @@ the lesson's present code, from data that are generated as now. What is neither 
 
 import argparse
 import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,9 +49,7 @@ def stale() -> list[Stale]:
 
 def planned(script: Path) -> dict[str, list[int]]:
     """The seeds that a script's RUNS names, by file: read from its text, so that neither Keras nor data are loaded."""
-    if not script.is_file():
-        return {}
-    for node in ast.parse(script.read_text(encoding="utf-8")).body:
+    for node in ast.parse(script.read_text(encoding="utf-8")).body if script.is_file() else []:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["RUNS"]:
             try:
                 runs = eval(ast.unparse(node.value), {"__builtins__": {}, "range": range})
@@ -89,13 +88,8 @@ def _list(seeds) -> str:
 
 def written(text: str) -> dict[str, tuple[str, str]]:
     """The reason and what is written behind it, by file, of STALE.md."""
-    entries = {}
-    for line in text.splitlines():
-        if line.startswith("- `"):
-            path, _, rest = line[3:].partition("`: ")
-            reason, _, remark = rest.partition(" – ")
-            entries[path] = reason, remark
-    return entries
+    found = re.findall(r"(?m)^- `(.+?)`: (.*?)(?: – (.*))?$", text)
+    return {path: (reason, remark) for path, reason, remark in found}
 
 
 def document(found: list[Stale], old: str = "") -> str:
