@@ -99,7 +99,7 @@ def test_unknown_names_are_answered_with_the_known_ones():
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_the_cache_has_a_default_that_an_empty_setting_does_not_change(monkeypatch, value):
-    monkeypatch.delenv("COURSE_CACHE") if value is None else monkeypatch.setenv("COURSE_CACHE", value)
+    monkeypatch.delenv("COURSE_CACHE", raising=False) if value is None else monkeypatch.setenv("COURSE_CACHE", value)
     assert data.cache_folder() == ROOT / "datasets" / "cache"
     monkeypatch.setenv("COURSE_CACHE", "elsewhere")
     assert data.cache_folder() == Path("elsewhere")

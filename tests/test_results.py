@@ -305,6 +305,9 @@ def test_quick_numbers_are_stored_once_and_then_compared(lesson):
     ]:
         with pytest.raises(ValueError, match=message):
             experiment.quick("tiny/memory", other, tolerance=9)
+    experiment.quick("tiny/memory", True, tolerance=2, save=True)
+    with pytest.raises(ValueError, match="is False, stored is True"):
+        experiment.quick("tiny/memory", False, tolerance=2)
     experiment.quick("tiny/memory", {"auc": 0.9}, tolerance=0.01, save=True)
     with pytest.raises(ValueError, match="0.01 is allowed"):
         experiment.quick("tiny/memory", {"auc": 0.92}, tolerance=9)
