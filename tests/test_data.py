@@ -171,6 +171,8 @@ def test_a_fingerprint_sees_a_change_and_no_last_bits():
     slow = np.sort(pictures, axis=0)  # the same greys in each place, with smaller changes between the pictures
     others = [pictures + 2, 1.05 * pictures, pictures + rng.normal(0, 20, pictures.shape), moved, slow]
     assert len({mark, *map(fingerprint, others)}) == 6
+    board = np.stack(3 * [(-1.0) ** np.indices((64, 64)).sum(0)])  # still, and of one mean
+    assert fingerprint(127 + 50 * board) != fingerprint(127 + 40 * board)
 
 
 def test_catalogue_lists_everything_with_its_provenance():
