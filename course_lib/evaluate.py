@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-MISSING = ("None", "nan", "NaT", "<NA>")  # what a patient number that is not there looks like as text
-FEW = 5  # with fewer patients than this on the rarer side of a share, a bootstrap's limits are too narrow
+MISSING = ("None", "nan", "NaT", "<NA>")  # how a patient number that is not there reads as text
+FEW_EVENTS, FEW_PATIENTS = 5, 30  # below these on the rarer side, bootstraps of a share, of an AUC are too narrow
 
 
 class Estimate(NamedTuple):
@@ -78,13 +78,13 @@ def bootstrap(metric, *arrays, groups=None, level=0.95, repeats=1000, seed=0, bo
     repeats, seed: number of resamples, 100 or more, and the seed of the random draws.
     bounds: lowest and highest value that the metric can take, needed only where all resamples agree.
 
-    All n patients that count (all who are ill, for a sensitivity; the rarer class, for an AUC) may say the same, as 40
-    right of 40 do. Resamples then have no spread, though other patients may well differ: up to a share u, the exact
-    upper limit of 0 of n. The limits are where such a share could move the value within the bounds; for a share of 0
-    or 1 these are the exact ones. The result's `method` says so, and its `n` is this n. Where the interval leaves out
-    its own value (of a measure that chance biases, such as the calibration error) it is widened, and `method` says so.
-    Resamples on which the metric is not defined (NaN, or a warning of scikit-learn) are left out and counted.
-    The result's `n` is otherwise the number of patients drawn: for a share of some, such as the ill, use `share`.
+    Where all resamples agree (40 of 40 are right), other patients may still differ: up to a share u, the exact upper
+    limit of 0 of n. The limits are as far as that share could move the value within the bounds, which makes them the
+    exact ones for a share of 0 or 1; n counts the patients on whom alone the metric gives this value (the ill, for a
+    sensitivity) or, if it needs several of them (an AUC), those of the rarest class. An interval that leaves out its
+    own value (of a measure that chance biases, such as the calibration error) is widened to it. Resamples on which the
+    metric is not defined (NaN, or scikit-learn warns so) are left out. The result says all this, in `method`, `n` and
+    `dropped`. Otherwise `n` is the number of patients drawn: for a share of some of them, such as the ill, use `share`.
 
     Raises ValueError for arrays that differ in length, groups that are not one known patient for each item, fewer than
     two patients, a level outside 0 to 1, fewer than 100 repeats, a metric that does not return one number, is
@@ -147,14 +147,14 @@ def permutation_test(first, second, *, level=0.95, seed=0) -> float:
     from scipy import stats
 
     first, second = np.asarray(first, float), np.asarray(second, float)
-    if first.ndim != 1 or second.ndim != 1 or not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise ValueError(f"Give one finite score for each seed, (seeds,); here: {first.shape} and {second.shape}.")
+    if first.ndim != 1 or second.ndim != 1 or not np.isfinite([*first, *second]).all():
+        raise ValueError(f"Give one finite score for each seed, (seeds,); here: {first} and {second}.")
     _check_draws(level)
-    ways = comb(len(first) + len(second), len(first))
-    if 2 / ways > 1 - level:
+    least = 2 / comb(len(first) + len(second), len(first))  # if the labels split the scores in two
+    if least > 1 - level:
         raise ValueError(
-            f"{len(first)} and {len(second)} seeds can be told apart in {ways} ways, so that p is never below "
-            f"{min(1, 2 / ways):.2g}: too few for a level of {level}. Train more seeds, such as five and five."
+            f"With {len(first)} and {len(second)} seeds p is never below {min(1, least):.2g}: too few for a level of "
+            f"{level}. Train more seeds, such as five and five."
         )
 
     def gap(first, second, axis):
@@ -204,10 +204,12 @@ def share(event, *, among=None, groups=None, level=0.95, repeats=1000, seed=0) -
     among = np.ones_like(event) if among is None else _binary(among, "among")
     _same_length(event, among)
     _patients([event], groups)
+    if not among.any():
+        raise ValueError("`among` is False for all items: there is nobody of whom a share could be taken.")
     groups = None if groups is None else np.asarray(groups)[among]
     rows, unit = _patients([event[among]], groups)
     value = float(event[among].mean())
-    if len(rows) * min(value, 1 - value) >= FEW:
+    if len(rows) * min(value, 1 - value) >= FEW_EVENTS:
         return bootstrap(np.mean, event[among], groups=groups, level=level, repeats=repeats, seed=seed)
     low, high = exact_limits(value * len(rows), len(rows), level=level)
     return Estimate(value, low, high, len(rows), unit, "exact limits", level=level)
@@ -223,21 +225,50 @@ def sensitivity_specificity(truth, called, **options) -> tuple[Estimate, Estimat
     return found._replace(unit=f"ill {found.unit}"), spared._replace(unit=f"healthy {spared.unit}")
 
 
-def by_patient(values, groups, rule="mean"):
-    """One value for each patient, in the order of `np.unique(groups)`.
+def area_under_curve(truth, score, *, groups=None, level=0.95, repeats=1000, seed=0) -> Estimate:
+    """The area under the ROC curve with its interval, also where few are ill and a bootstrap is too sure of itself.
 
-    values: (n, …), of slices or other items; groups: patient of each, (n,). rule: "mean" (of scores, or of whole
-    answers), "max" (the most suspicious slice decides; so it does with "mean" of nothing but equal slices), "any"
-    (0 or 1: a patient is ill, or called so, if any slice is). The rule belongs beside the result: a specificity by
-    "any" falls with each slice that is looked at. Returns (patients, …).
-    Raises ValueError for another rule, lengths that differ, or groups that `bootstrap` would refuse.
+    truth: 0 or 1, (n,); score: higher means more likely 1, (n,). groups, level, repeats, seed: as for `bootstrap`.
+    A bootstrap by patient; with fewer than 30 patients of the rarer class, Newcombe's limits (2006, method 5), which
+    rest on the numbers of patients of both classes alone. Raises ValueError for scores that are not finite, only one
+    class, and as `bootstrap` does.
+    """
+    from scipy.optimize import brentq
+    from sklearn.metrics import roc_auc_score
+
+    truth, score = _scored(truth, score)
+    rows, unit = _patients([truth], groups)
+    ill, healthy = (sum(bool(part[items].any()) for items in rows) for part in (truth, ~truth))
+    if not ill or not healthy:
+        raise ValueError("All of `truth` is of one class, so that there is nothing to tell apart.")
+    if min(ill, healthy) >= FEW_PATIENTS:
+        return bootstrap(roc_auc_score, truth, score, groups=groups, level=level, repeats=repeats, seed=seed)
+    _check_draws(level)
+    z, pairs, half = NormalDist().inv_cdf(0.5 + level / 2), ill * healthy, (ill + healthy) / 2 - 1
+
+    def lower(area):
+        def distance(a):  # from the measured area, beyond z standard errors
+            variance = a * (1 - a) * (1 + half * (1 - a) / (2 - a) + half * a / (1 + a)) / pairs
+            return (a - area) ** 2 - z**2 * variance
+
+        return brentq(distance, 0, area - 1e-9) if area > 1e-9 else 0.0
+
+    value = float(roc_auc_score(truth, score))
+    return Estimate(value, lower(value), 1 - lower(1 - value), len(rows), unit, "Newcombe's limits", level=level)
+
+
+def by_patient(values, groups, rule="mean"):
+    """One value for each patient, in the order of `np.unique(groups)`: (patients, …).
+
+    values: (n, …), of slices or other items; groups: patient of each, (n,). rule, to be stated beside the result:
+    "mean" or "max" of scores, or "any" (of 0 and 1: a patient is called ill if any slice is, so that specificity falls
+    with each slice). Raises ValueError for another rule, lengths that differ, or groups that `bootstrap` would refuse.
     """
     rules = {"mean": np.mean, "max": np.max, "any": np.any}
     if rule not in rules:
         raise ValueError(f"rule is {rule!r}: give one of {', '.join(map(repr, rules))}.")
     values = _binary(values, "values") if rule == "any" else np.asarray(values)
-    rows, _ = _patients([values], groups, least=1)
-    return np.stack([rules[rule](values[items], axis=0) for items in rows])
+    return np.stack([rules[rule](values[items], axis=0) for items in _patients([values], groups, least=1)[0]])
 
 
 def true_positive_rate_at(truth, score, *, false_positive_rate=0.01, groups=None, **options) -> Estimate:
@@ -252,8 +283,7 @@ def true_positive_rate_at(truth, score, *, false_positive_rate=0.01, groups=None
     truth, score = _scored(truth, score)
     if not 0 < false_positive_rate < 1:
         raise ValueError(f"false_positive_rate is {false_positive_rate}: give a share between 0 and 1, such as 0.01.")
-    others = int(np.sum(~truth))
-    least = int(np.ceil(1 / false_positive_rate - 1e-9))
+    others, least = int(np.sum(~truth)), int(np.ceil(1 / false_positive_rate - 1e-9))
     if others < least:
         raise ValueError(
             f"Of {others} negative items, a share of {false_positive_rate:g} is less than one: "
@@ -359,34 +389,22 @@ def expected_calibration_error(event, probability, *, bins=10) -> float:
     return float(np.abs(predicted - observed)[filled] @ count[filled] / count.sum())
 
 
-class Null(NamedTuple):
-    """What `calibration_null` returns: mean and limits of the calibration error of a perfectly calibrated model."""
-
-    mean: float
-    low: float
-    high: float
-
-
-def calibration_null(probability, *, groups=None, bins=10, level=0.95, repeats=1000, seed=0) -> Null:
+def calibration_null(probability, *, groups=None, bins=10, level=0.95, repeats=1000, seed=0) -> Estimate:
     """The calibration error that chance alone gives these probabilities, were they perfect (Bröcker & Smith 2007).
 
-    probability: from 0 to 1, (n,). Events are drawn with just these probabilities, `repeats` times; of all calibration
-    errors, the share `level` lies between `low` and `high`. Only one above `high` speaks against the model.
-    groups: patient of each item, (n,): one draw for all items of a patient, as if they stood and fell together. None:
-    each by itself. bins, repeats, seed, errors: as for `reliability` and `bootstrap`.
+    probability: from 0 to 1, (n,). Events are drawn with just these probabilities, `repeats` times. `value` is the mean
+    of their calibration errors, of which the share `level` lies between `low` and `high`: only a measured one above
+    `high` speaks against a model. groups: patient of each item, (n,): one draw for all items of a patient, as if they
+    stood or fell together; None: for each item. bins, repeats, seed, errors: as for `reliability` and `bootstrap`.
     """
     probability = _share(probability, "probability")
-    rows, _ = _patients([probability], groups, least=1)
-    number = np.empty(len(probability), int)
-    for i, items in enumerate(rows):
-        number[items] = i
-
+    rows, unit = _patients([probability], groups)
     _check_draws(level, repeats)
-    rng = np.random.default_rng(seed)
-    events = (rng.random(len(rows))[number] < probability for _ in range(repeats))
+    rng, sizes, place = np.random.default_rng(seed), [len(items) for items in rows], np.argsort(np.concatenate(rows))
+    events = (np.repeat(rng.random(len(rows)), sizes)[place] < probability for _ in range(repeats))
     errors = [expected_calibration_error(event, probability, bins=bins) for event in events]
     low, high = np.percentile(errors, [50 * (1 - level), 50 * (1 + level)])
-    return Null(float(np.mean(errors)), float(low), float(high))
+    return Estimate(np.mean(errors), low, high, len(rows), unit, "range of perfect calibration", level=level)
 
 
 def fit_temperature(label, logits) -> float:
@@ -428,14 +446,12 @@ def _patients(arrays, groups, least=2):
         if groups.ndim != 1:
             raise ValueError(f"groups must be one patient for each item, (n,); its shape is {groups.shape}: ravel it.")
         if groups.dtype.kind not in "iub" and np.isin(groups.astype(str), MISSING).any():
-            raise ValueError(
-                "Some groups are missing (None or NaN): find out whose items these are, or leave them out."
-            )
+            raise ValueError("Some groups are missing (None or NaN): find out whose items these are, or drop them.")
         patients = np.unique(groups, return_inverse=True)[1]
     order = np.argsort(patients, kind="stable")
     rows = np.split(order, np.flatnonzero(np.diff(patients[order])) + 1)
     if len(rows) < least:
-        raise ValueError(f"There is {len(rows)} of {unit}, which says nothing about others: two are needed at least.")
+        raise ValueError(f"Too few {unit} ({len(rows)}) to say anything about others: at least {least} are needed.")
     return rows, unit
 
 
@@ -468,15 +484,21 @@ def _drawn(measure, arrays, groups, level, repeats, seed, bounds) -> Estimate:
         low, high = np.percentile(values[defined], [50 * (1 - level), 50 * (1 + level)])
         n, method = len(rows), "bootstrap"
         if np.isclose(low, high, rtol=1e-9, atol=1e-12):
-            n, method = _alike(number, rows, arrays[0], value), "all alike, exact limits"
-            low, high = _limits_of_alike(value, n, level, bounds)
+            method = "all alike, exact limits"
+            n, low, high = _limits_of_alike(number, rows, arrays[0], value, level, bounds)
         elif not low <= value <= high:
             low, high, method = min(low, value), max(high, value), "biased, widened to its value"
     return Estimate(value, float(low), float(high), n, unit, method, int(np.sum(~defined)), level)
 
 
-def _alike(number, rows, truth, value) -> int:
-    """Patients who alone give the same value; where that takes several of them (an AUC), those of the rarest class."""
+def _limits_of_alike(number, rows, truth, value, level, bounds):
+    """Where no resample differs: the patients that count, and how far others could move the value (see `bootstrap`)."""
+    lowest, highest = bounds
+    if not lowest <= value <= highest:
+        raise ValueError(
+            f"The metric is {value:g} on all resamples, which says nothing about its spread, and not within {bounds}: "
+            "give the lowest and the highest value that it can take as `bounds`."
+        )
 
     def alone(items):
         try:
@@ -484,21 +506,11 @@ def _alike(number, rows, truth, value) -> int:
         except ValueError:  # this metric wants more than one item
             return np.nan
 
-    agree = np.sum(np.isclose([alone(items) for items in rows], value))
-    labels = [np.unique(truth[items]) for items in rows]
-    return int(agree or np.unique(np.concatenate(labels), return_counts=True)[1].min())
-
-
-def _limits_of_alike(value, n, level, bounds):
-    """How far a value within the bounds can be moved by the share of unlike patients that 0 of n leaves possible."""
-    lowest, highest = bounds
-    if not lowest <= value <= highest:
-        raise ValueError(
-            f"The metric is {value:g} on all resamples, which says nothing about its spread, and is not within {bounds}: "
-            "give the lowest and the highest value that it can take as `bounds`."
-        )
+    n = int(np.sum(np.isclose([alone(items) for items in rows], value)))
+    if not n:
+        n = np.unique(np.concatenate([np.unique(truth[items]) for items in rows]), return_counts=True)[1].min()
     unlike = exact_limits(0, n, level=level)[1]
-    return value - unlike * (value - lowest), value + unlike * (highest - value)
+    return int(n), value - unlike * (value - lowest), value + unlike * (highest - value)
 
 
 def _check_draws(level, repeats=1000):
