@@ -119,8 +119,13 @@ def recipes(metric, truth, first, second, *, groups=None, level=0.95, repeats=10
     metric, truth: as for `difference`. first, second: answers for the same items, (seeds, n, …); the numbers of seeds
     may differ. Each resample draws patients, the same for both recipes, and seeds, for each recipe by itself: run 0 of
     one network and run 0 of another have nothing in common. One seed fewer is drawn than there are, which makes the
-    spread over few seeds right (Rao & Wu 1988). Errors as for `bootstrap`, and ValueError for fewer than three seeds.
+    spread over few seeds right (Rao & Wu 1988), and the more of it is due to seeds, the more the interval is widened,
+    from the normal to Student's distribution (Satterthwaite 1946).
+    It is somewhat too wide where neither seeds nor patients matter much.
+    Errors as for `bootstrap`, and ValueError for fewer than three seeds.
     """
+    from scipy.stats import t as student
+
     truth, first, second = np.asarray(truth), np.asarray(first), np.asarray(second)
     for name, answers in (("first", first), ("second", second)):
         if answers.ndim < 2 or len(answers) < 3:
@@ -133,8 +138,14 @@ def recipes(metric, truth, first, second, *, groups=None, level=0.95, repeats=10
     def gain(items, rng):
         return mean(second, items, rng) - mean(first, items, rng)
 
-    estimate = _drawn(gain, [truth, *first, *second], groups, level, repeats, seed, (-1, 1))
-    return estimate._replace(unit=f"{estimate.unit}, {len(first)} and {len(second)} seeds")
+    drawn = _drawn(gain, [truth, *first, *second], groups, level, repeats, seed, (-1, 1))
+    z, free = NormalDist().inv_cdf(0.5 + level / 2), len(first) + len(second) - 2
+    scores = [[metric(truth, answer) for answer in answers] for answers in (first, second)]
+    of_seeds = sum(np.var(each, ddof=1) / len(each) for each in scores)
+    part = of_seeds / ((drawn.high - drawn.low) / 2 / z) ** 2  # of the variance
+    wider = student.ppf(0.5 + level / 2, free / max(min(part, 1) ** 2, 1e-9)) / z
+    low, high = (float(drawn.value + wider * (limit - drawn.value)) for limit in drawn[1:3])
+    return drawn._replace(low=low, high=high, unit=f"{drawn.unit}, {len(first)} and {len(second)} seeds")
 
 
 def permutation_test(first, second, *, level=0.95, seed=0) -> float:
