@@ -415,7 +415,8 @@ def calibration_null(probability, *, groups=None, bins=10, level=0.95, repeats=1
     events = (np.repeat(rng.random(len(rows)), sizes)[place] < probability for _ in range(repeats))
     errors = [expected_calibration_error(event, probability, bins=bins) for event in events]
     low, high = np.percentile(errors, [50 * (1 - level), 50 * (1 + level)])
-    return Estimate(np.mean(errors), low, high, len(rows), unit, "range of perfect calibration", level=level)
+    mean, low, high = float(np.mean(errors)), float(low), float(high)
+    return Estimate(mean, low, high, len(rows), unit, "range of perfect calibration", level=level)
 
 
 def fit_temperature(label, logits) -> float:
@@ -471,11 +472,12 @@ def _drawn(measure, arrays, groups, level, repeats, seed, bounds) -> Estimate:
     rows, unit = _patients(arrays, groups)
     _check_draws(level, repeats)
     rng = np.random.default_rng(seed)
+    undefined = getattr(sys.modules.get("sklearn.exceptions"), "UndefinedMetricWarning", ())  # () if not in use
 
     def number(items, rng=None):
         try:
             value = measure(items, rng)
-        except Warning:
+        except undefined:
             return np.nan
         if value is None or np.ndim(value) != 0:
             what = "None" if value is None else f"an array of shape {np.shape(value)}"
@@ -484,8 +486,8 @@ def _drawn(measure, arrays, groups, level, repeats, seed, bounds) -> Estimate:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # means of nothing are NaN: such resamples are counted
-        if "sklearn.exceptions" in sys.modules:  # its metrics return 0, and warn, where they are not defined
-            warnings.simplefilter("error", sys.modules["sklearn.exceptions"].UndefinedMetricWarning)
+        if undefined:  # scikit-learn's metrics warn, and some return 0
+            warnings.simplefilter("error", undefined)
         value = number(np.arange(len(arrays[0])))
         draws = (rng.integers(len(rows), size=len(rows)) for _ in range(repeats))
         values = np.array([number(np.concatenate([rows[i] for i in drawn]), rng) for drawn in draws])
