@@ -138,8 +138,8 @@ def test_none_and_wrong_types():
 
 
 def test_shapes():
-    not_yet(ARRAY, lambda x: 2 * x.T, "is of shape (3, 2)", "wanted is an array of shape (2, 3)")
-    not_yet(DOUBLE, lambda x: [2 * x], "is of shape (1,); wanted is one number.")
+    not_yet(ARRAY, lambda x: 2 * x.T, "is an array of shape (3, 2); wanted is an array of shape (2, 3)")
+    not_yet(DOUBLE, lambda x: [2 * x], "is an array of shape (1,); wanted is one number.")
     assert ARRAY.judge(lambda x: (2 * x).tolist()).outcome == CORRECT
 
 
@@ -822,18 +822,18 @@ NUMBERS = ((0.25,), (0.5,), (0.125,))
 @pytest.mark.parametrize(
     ("answer", "inputs", "words"),
     [
-        (lambda x: -2 * x, NUMBERS, "other sign"),
-        (lambda x: 200 * x, NUMBERS, "ours times 100 "),
-        (lambda x: x, MATRICES, "ours times 1/2 "),
-        (lambda x: 2.7 * x, MATRICES, "times one and the same factor"),
+        (lambda x: -2 * x, NUMBERS, "with the other sign"),
+        (lambda x: 200 * x, NUMBERS, "ours times 100."),
+        (lambda x: x, MATRICES, "ours times 1/2."),
+        (lambda x: 2.7 * x, MATRICES, "ours times one and the same factor"),
         (
             lambda x: 2 * x * (x.size / (x.size - 1)) ** 0.5,
             MATRICES,
-            "On each input, all your values are ours times one",
+            "ours times one factor on each input",
         ),
-        (lambda x: 2 * x + 1, NUMBERS, "ours plus 1 "),
-        (lambda x: 2 * x - 1, MATRICES, "ours minus 1 "),
-        (lambda x: 2 * x + 0.3, MATRICES, "plus one and the same number"),
+        (lambda x: 2 * x + 1, NUMBERS, "1 more than ours"),
+        (lambda x: 2 * x - 1, MATRICES, "1 less than ours"),
+        (lambda x: 2 * x + 0.3, MATRICES, "ours plus one number"),
         (lambda x: 2 * x.T, MATRICES, "transposed"),
         (lambda x: 2 * x[::-1], MATRICES, "reverse order"),
         (lambda x: 2 * x[:, ::-1], MATRICES, "reverse order"),

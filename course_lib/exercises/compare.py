@@ -3,6 +3,7 @@
 import copy
 import numbers
 import reprlib
+from functools import partial
 
 import numpy as np
 
@@ -10,19 +11,12 @@ PRINTABLE_NUMBERS = 16  # arrays up to this size are printed in full: a 4×4 ima
 
 
 def same(a, b, equal_nan=False):
-    """Whether two results are equal: nested tuples, lists and dicts by their parts, numbers to a relative 1e-4."""
-    if isinstance(a, dict) or isinstance(b, dict):
-        return (
-            isinstance(a, dict)
-            and isinstance(b, dict)
-            and a.keys() == b.keys()
-            and all(same(a[key], b[key], equal_nan) for key in a)
-        )
+    """Whether two results are equal: nested tuples, lists and dicts by their parts, numbers as in `close`."""
     a_array, b_array = as_numbers(a), as_numbers(b)
     if a_array is not None and b_array is not None:
         return a_array.shape == b_array.shape and bool(close(a_array, b_array, equal_nan).all())
-    if a_array is not None or b_array is not None:
-        return False
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key], equal_nan) for key in a)
     a, b = (x.tolist() if isinstance(x, np.ndarray) else x for x in (a, b))  # arrays of texts
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(same(x, y, equal_nan) for x, y in zip(a, b, strict=True))
@@ -75,38 +69,31 @@ def is_finite(value):
 def difference(result, expected):
     """None if equal, otherwise half a sentence that says which property differs, without the expected value.
 
-    An array counts as the tuple of its parts, and 3.0 as the whole number 3.
+    An array counts as the tuple of its parts, and 3.0 as the whole number 3: `converter` makes it one.
     """
+    found = as_numbers(result)
     if isinstance(expected, tuple):
-        array = None if isinstance(result, tuple | list) else as_numbers(result)
-        parts = result if array is None or array.ndim == 0 else list(array)
+        parts = result if isinstance(result, tuple | list) or found is None or found.ndim == 0 else list(found)
         if not isinstance(parts, tuple | list) or len(parts) != len(expected):
             return (
                 f"the function must return {len(expected)} values, separated by commas; yours returned {shown(result)}."
             )
-        for place, (part, right) in enumerate(zip(parts, expected, strict=True), start=1):
-            complaint = difference(part, right)
-            if complaint:
-                return f"value number {place}: {complaint}"
-        return None
+        complaints = (difference(part, right) for part, right in zip(parts, expected, strict=True))
+        return next((f"value number {place}: {text}" for place, text in enumerate(complaints, start=1) if text), None)
     right = as_numbers(expected)
     if right is None:
         return None if same(result, expected) else f"your result {shown(result)} is not right."
-    found = as_numbers(result)
     if found is None:
-        return (
-            f"the result must be {'a number' if right.ndim == 0 else 'an array of numbers'}; yours is {shown(result)}."
-        )
+        kind = "an array of numbers" if right.ndim else "a number"
+        return f"the result must be {kind}; yours is {shown(result)}."
     if found.shape != right.shape:
-        yours, wanted = ("one number" if array.ndim == 0 else f"of shape {array.shape}" for array in (found, right))
-        return f"your result is {yours}; wanted is {wanted if right.ndim == 0 else f'an array {wanted}'}."
-    if right.dtype.kind == "b" and right.ndim == 0:
-        if found.dtype.kind != "b":
-            return f"the result must be True or False; yours is {shown(result)}."
-    elif right.dtype.kind in "iu" and right.ndim == 0:
-        if found.dtype.kind == "b" or not is_whole(found):
-            return f"the result must be a whole number; yours is {shown(result)}."
-    if not is_finite(found) and is_finite(right):
+        yours, wanted = (f"an array of shape {x.shape}" if x.ndim else "one number" for x in (found, right))
+        return f"your result is {yours}; wanted is {wanted}."
+    if right.ndim == 0 and right.dtype.kind == "b" and found.dtype.kind != "b":
+        return f"the result must be True or False; yours is {shown(result)}."
+    if right.ndim == 0 and right.dtype.kind in "iu" and not is_whole(found):
+        return f"the result must be a whole number; yours is {shown(result)}."
+    if is_finite(right) and not is_finite(found):
         return NOT_FINITE
     off = ~close(found, right, equal_nan=True)
     if not off.any():
@@ -114,84 +101,78 @@ def difference(result, expected):
     if right.ndim == 0:
         return f"your result {shown(result)} is not right."
     place = tuple(int(i) for i in np.argwhere(off)[0])
-    return (
-        f"{int(off.sum())} of {off.size} values are not right; the first is at index {place}, "
-        f"where you have {found[place]:.6g}."
-    )
+    here = f"the first is at index {place}, where you have {found[place]:.6g}"
+    return f"{int(off.sum())} of {off.size} values are not right; {here}."
 
 
 NOT_FINITE = "your result contains NaN or infinity, which come from dividing by 0, from an overflow, or the like."
 
 
 def is_whole(array):
-    return array.dtype.kind in "iu" or bool((np.isfinite(array) & (array == np.rint(array))).all())
+    """Whether all numbers of an array are whole, whatever its dtype; True and False are not."""
+    return array.dtype.kind in "iu" or array.dtype.kind == "f" and bool((array == np.rint(array)).all())
 
 
 def relation(results, expected):
     """A sentence if all results are related to the expected ones in one simple way, otherwise None.
 
-    At least two results must tell: they differ from what is expected, and the relation says something about them
-    (turning a constant row round says nothing), and no two tell the same.
+    At least two results must tell: they differ from what is expected, and no two expect the same.
     """
     pairs = [(as_numbers(a), as_numbers(b)) for a, b in zip(results, expected, strict=True)]
     if any(a is None or b is None or a.size == 0 or a.size != b.size for a, b in pairs):
         return None
-    kinds = {b.dtype.kind for _, b in pairs}
+    truth = all(b.dtype.kind == "b" for _, b in pairs)
     pairs = [(a.astype(np.float64), b.astype(np.float64)) for a, b in pairs]
-    if not all(np.isfinite(a).all() and np.isfinite(b).all() for a, b in pairs):
+    if not all(is_finite(a) and is_finite(b) for a, b in pairs):
         return None
-
-    def holds(change, least=1):
-        telling = []
-        for a, b in pairs:
-            wanted = change(b)
-            if a.shape != wanted.shape or not close(a, wanted, False).all():
-                return False
-            tells = b.size >= least and (a.shape != b.shape or not close(a, b, False).all())
-            if tells and not any(same(b, other) for other in telling):
-                telling.append(b)
-        return len(telling) >= 2
-
-    if kinds == {"b"}:
-        return "You answer True where it should be False, and the other way round." if holds(lambda b: 1 - b) else None
-    if holds(np.negative):
-        return "Your values have the other sign throughout."
-    factors = {id(b): float((a * b).sum() / (b * b).sum()) for a, b in pairs if a.shape == b.shape and b.any()}
-    factor = next(iter(factors.values()), 0.0)
-    if holds(lambda b: b * factor):
-        name = next((name for name, simple in _FACTORS.items() if np.isclose(factor, simple, rtol=1e-4)), None)
-        return f"Your values are ours times {name or 'one and the same factor'} throughout."
-    if holds(lambda b: b * factors.get(id(b), 1.0), least=3):
-        return "On each input, all your values are ours times one factor. What do you divide or multiply by?"
-    offset = float((pairs[0][0].ravel() - pairs[0][1].ravel()).mean())
-    if holds(lambda b: b + offset):
-        named = f"ours plus {offset:g}" if offset == 1 else f"ours minus {-offset:g}" if offset == -1 else None
-        return f"Your values are {named or 'ours plus one and the same number'} throughout."
-    if holds(np.transpose):
-        return "Your values are ours transposed: rows and columns have changed places."
+    # Each as (result, expected, the factor between them): one for all inputs, or one for each (a forgotten ddof).
+    triples = [(a, b, (a * b).sum() / (b * b).sum() if a.shape == b.shape and b.any() else 1.0) for a, b in pairs]
+    factor = next((own for _, b, own in triples if b.any()), 1.0)
+    simple = [n for n in _SIMPLE if np.isclose(abs(factor), (n, 1 / n), rtol=1e-4).any()]
+    times = (f"{simple[0]}" if factor > 1 else f"1/{simple[0]}") if simple else "one and the same factor"
+    offset = (pairs[0][0].ravel() - pairs[0][1].ravel()).mean()
+    plus = ("1 more than ours" if offset > 0 else "1 less than ours") if abs(offset) == 1 else "ours plus one number"
     axes = range(max(b.ndim for _, b in pairs))
-    if holds(np.flip) or any(holds(lambda b, axis=axis: np.flip(b, axis) if axis < b.ndim else b) for axis in axes):
-        return "Your values are ours in reverse order."
-    if any(_shifted(pairs, step, axis) for axis in axes for step in (1, -1)):
-        return "Your values are ours shifted by one place."
+    relations = [
+        ("True where ours are False, and the other way round", lambda a, b, own: 1 - b if truth else b),
+        ("ours with the other sign", lambda a, b, own: -b),
+        (f"ours times {times}", lambda a, b, own: b * factor),
+        ("ours times one factor on each input", lambda a, b, own: b * own if b.size > 2 else b),
+        (plus, lambda a, b, own: b + offset),
+        ("ours transposed: rows and columns have changed places", lambda a, b, own: b.T),
+        ("ours in reverse order", lambda a, b, own: np.flip(b)),
+        *(("ours in reverse order", partial(_flipped, axis=axis)) for axis in axes),
+        *(("ours shifted by one place", partial(_moved, axis=axis, step=step)) for axis in axes for step in (1, -1)),
+    ]
+    for words, change in relations:
+        telling = []
+        for a, b, own in triples:
+            wanted = change(a, b, own)
+            if a.shape != wanted.shape or not close(a, wanted, False).all():
+                break
+            if not same(a, b) and not any(same(b, other) for other in telling):
+                telling.append(b)
+        else:
+            if len(telling) >= 2:
+                return f"Your values are {words}."
     return None
 
 
-_FACTORS = {"2": 2, "3": 3, "4": 4, "10": 10, "100": 100, "255": 255, "1000": 1000}
-_FACTORS |= {f"1/{name}": 1 / factor for name, factor in _FACTORS.items()}
+def _flipped(_a, b, _own, axis):
+    return np.flip(b, axis) if axis < b.ndim else b
 
 
-def _shifted(pairs, step, axis):
-    """Whether at least two results are the expected ones moved along an axis; what comes in at the edge is free."""
-    telling = 0
-    for a, b in pairs:
-        if a.shape != b.shape or axis >= b.ndim:
-            return False
-        a, b = np.moveaxis(a, axis, 0)[::step], np.moveaxis(b, axis, 0)[::step]
-        if not close(a[1:], b[:-1], False).all():
-            return False
-        telling += len(b) >= 4 and not same(b[1:], b[:-1])
-    return telling >= 2
+def _moved(a, b, _own, axis, step):
+    """`b` moved along an axis; what comes in at the edge is free, so it is taken from `a`."""
+    if a.shape != b.shape or axis >= b.ndim or b.shape[axis] < 4:
+        return b
+    edge = (slice(None),) * axis + (0 if step > 0 else -1,)
+    wanted = np.roll(b, step, axis)
+    wanted[edge] = a[edge]
+    return wanted
+
+
+_SIMPLE = (2, 3, 4, 10, 100, 255, 1000)
 
 
 def converter(examples):
@@ -200,27 +181,23 @@ def converter(examples):
     A list or a tensor becomes an array, an array of several values a tuple, a whole float an int where all examples
     are whole. Values never change: 2.5 stays 2.5.
     """
-    first = examples[0]
-    if all(isinstance(example, tuple) and len(example) == len(first) for example in examples):
-        parts = [converter(values) for values in zip(*examples, strict=True)]
-
-        def to_tuple(result):
-            values = result if isinstance(result, tuple | list) else np.asarray(result)
-            return tuple(part(value) for part, value in zip(parts, values, strict=True))
-
-        return to_tuple
-    arrays = [as_numbers(example) for example in examples]
-    if any(array is None for array in arrays) or isinstance(first, list | dict):
-        of = type(first)
-        if all(isinstance(example, np.ndarray) for example in examples):
-            return np.asarray
-        return lambda result: np.asarray(result).tolist() if of is list and not isinstance(result, list) else result
+    first, arrays = examples[0], [as_numbers(example) for example in examples]
+    if isinstance(first, tuple):
+        parts = [converter(values) for values in zip(*examples, strict=False)]
+        return lambda result: tuple(
+            part(value)
+            for part, value in zip(
+                parts, result if isinstance(result, tuple | list) else np.asarray(result), strict=True
+            )
+        )
+    if isinstance(first, list):
+        return lambda result: result if isinstance(result, list) else np.asarray(result).tolist()
+    if any(array is None for array in arrays):
+        return np.asarray if isinstance(first, np.ndarray) else lambda result: result
     dtype = np.result_type(*arrays)
     plain = all(isinstance(example, bool | int | float) for example in examples)
 
     def to_numbers(result):
-        if type(result) is float and plain and dtype.kind == "f":
-            return result
         array = result if type(result) is np.ndarray else np.asarray(result)
         if array.dtype.kind != dtype.kind:
             cast = array.astype(dtype)
@@ -249,21 +226,17 @@ def is_printable(arguments):
 def shown(value):
     """A short description of any value: small arrays, numbers and texts as they are, larger arrays by their shape."""
     try:
-        if isinstance(value, np.ndarray) and value.size <= PRINTABLE_NUMBERS:
-            return shortened(np.array2string(value, separator=", "), 200)
-        return shortened(_described(value))
+        if isinstance(value, np.ndarray):
+            small = value.size <= PRINTABLE_NUMBERS
+            return (
+                shortened(np.array2string(value, separator=", "), 200) if small else f"an array of shape {value.shape}"
+            )
+        if callable(value):
+            return shortened(f"the function {getattr(value, '__name__', '')}".strip())
+        # 2.5 reads better than np.float64(2.5).
+        return shortened(_SHORT.repr(value.item() if isinstance(value, np.generic) else value))
     except Exception:  # a student's class may have a broken __repr__
         return f"an object of type {type(value).__name__}"
-
-
-def _described(value):
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
-    if isinstance(value, np.generic):
-        value = value.item()  # 2.5 reads better than np.float64(2.5)
-    if callable(value):
-        return f"the function {getattr(value, '__name__', '')}".strip()
-    return _SHORT.repr(value)
 
 
 # repr() would walk through the whole of a long list.

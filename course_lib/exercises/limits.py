@@ -23,9 +23,15 @@ SHOWN_LINES, SHOWN_CHARACTERS = 20, 2_000
 class TooLong(BaseException):
     """The code ran longer than its limit."""
 
+    def __str__(self):
+        return f"Your code was still running after {TIME_LIMIT_SECONDS} seconds. Is there a loop without an end?"
+
 
 class TooMuchOutput(BaseException):
     """The code printed more than OUTPUT_LIMIT_CHARACTERS."""
+
+    def __str__(self):
+        return "Your code prints without end. Is there a `print` inside a loop that never stops?"
 
 
 class Printed(io.StringIO):
