@@ -779,7 +779,7 @@ def test_a_call_costs_nearly_nothing():
         for _ in range(10_000):
             function(image)
         costs.append(time.perf_counter() - started - bare)
-    assert min(costs) < 0.05, "10,000 calls, as in a training loop, must not cost more than 5 µs each"
+    assert min(costs) < 0.1, "10,000 calls, as in a training loop, must not cost more than 10 µs each"
 
 
 def test_check_of_an_answer_without_a_name(capsys):

@@ -308,6 +308,34 @@ def test_a_broken_exercise_is_caught(check, changes, complaint):
         check(make(**{**_SUM, **changes}))
 
 
+FACTOR = 2
+local = 3  # no part of the solution, which has its own
+
+
+def _times(x):
+    return x * FACTOR
+
+
+def _by_recursion(x, part=FACTOR):
+    local = np.minimum(part, 1)
+    return _times(x) if x <= 1 else _times(local) + _by_recursion(x - 1)
+
+
+def test_solution_brings_what_it_needs(capsys):
+    exercise = make(**_SUM | {"reference": _by_recursion, "inputs": [(3,), (4,)]})
+    exercise.solution()
+    source = capsys.readouterr().out
+    assert [line for line in source.splitlines() if line and line[0] != " "] == [
+        "import numpy as np",
+        "FACTOR = 2",
+        "def _times(x):",
+        "def double(x, part=FACTOR):",
+    ]
+    namespace = {}
+    exec(source, namespace)
+    assert namespace["double"](5) == 10
+
+
 def test_faults_of_inputs_are_found():
     image = np.arange(6).reshape(2, 3)
     good = {**_SUM, "inputs": [(image,), (image / 4,)]}

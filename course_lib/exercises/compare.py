@@ -199,8 +199,9 @@ def converter(examples):
 
     def to_numbers(result):
         array = result if type(result) is np.ndarray else np.asarray(result)
-        if array.dtype.kind != dtype.kind:
-            cast = array.astype(dtype)
+        if array.dtype.kind != dtype.kind and array.dtype.kind in "biufO":
+            with np.errstate(invalid="ignore"):  # NaN as a whole number
+                cast = array.astype(dtype)
             array = cast if np.array_equal(cast, array) else array
         return array if array.ndim else array.item() if plain else array[()]
 

@@ -12,6 +12,8 @@ import inspect
 import re
 import sys
 import textwrap
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -109,6 +111,7 @@ class Coding(_Exercise):
     wrong: Sequence[Wrong] = ()
     integers: bool = True
     _failed = None  # the arguments with which the last answer failed
+    _expected = ()  # the reference's results
 
     def check(self, answer) -> Callable:
         """Print whether the answer is correct, not yet, or not attempted, keep the progress, and return the function
@@ -119,7 +122,7 @@ class Coding(_Exercise):
             return answer
         if verdict.outcome == CORRECT:
             self._reply(verdict, "The lesson goes on with your function.")
-            return _carried(self, answer)
+            return _carried(self, answer, self._expected)
         if self._failed is not None and not compare.is_printable(self._failed):
             trial = f"`print({self.name}(*exercises.{self.name}.example()))`"
             self._reply(verdict, f"To see what it returned there, write {trial} above the line with `check`.", _OURS)
@@ -161,7 +164,8 @@ class Coding(_Exercise):
         return Verdict(outcome, message, printed.shown())
 
     def _judge(self, answer, inputs):
-        results, expected, complaints = [], [], []
+        results, complaints = [], []
+        self._expected = expected = []
         for arguments in inputs:
             self._failed = arguments
             given = copy.deepcopy(arguments)
@@ -225,11 +229,10 @@ class Coding(_Exercise):
             node = nodes.get(names.pop())
             if node is not None and node not in needed:
                 needed.append(node)
-                read = {
-                    part.id for part in ast.walk(node) if isinstance(part, ast.Name) and part.ctx.__class__ is ast.Load
-                }
-                own = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)} - read
-                names |= read - own - {part.arg for part in ast.walk(node) if isinstance(part, ast.arg)}
+                parts = list(ast.walk(node))
+                read = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+                own = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+                names |= read - own - {part.arg for part in parts if isinstance(part, ast.arg)}
         needed.sort(key=lambda node: node.lineno)
         source = "\n".join(ast.get_source_segment(module, node) for node in needed)
         print(re.sub(rf"\b{self.reference.__name__}\b", self.name, re.sub(r"(?<=\n)(?=def )", "\n\n", source)))
@@ -291,12 +294,12 @@ def _ours(exercise):
     return ours
 
 
-def _carried(exercise, answer):
+def _carried(exercise, answer, expected):
     """A student's right function, fit for the lesson: results in the usual form, few prints, and no dead end.
 
     Where it raises or takes more than CALL_LIMIT_SECONDS, ours runs instead, from then on, and one sentence says so.
     """
-    usual = compare.converter([compare.run(exercise.reference, arguments) for arguments in exercise.inputs()])
+    usual = compare.converter(expected)
     reference, watch, few, given_up = exercise.reference, limits.WATCH, limits.FewLines(exercise.name), False
 
     def yours(*args, **kwargs):
@@ -306,17 +309,17 @@ def _carried(exercise, answer):
         stdout = sys.stdout
         if stdout is not few:
             few.stream = stdout
-        job = watch.start(limits.CALL_LIMIT_SECONDS, stdout)  # None inside another call that is watched: it goes on
+        job, watched = (time.monotonic(), threading.get_ident(), limits.CALL_LIMIT_SECONDS, stdout, True), False
         try:
-            sys.stdout = few
             try:
+                watched = watch.start(job)  # not inside another call that is watched: that one goes on
+                sys.stdout = few
                 return usual(answer(*args, **kwargs))
             finally:
                 sys.stdout = stdout
-                if job is not None:
-                    watch.end(job)
+                watch.end(job)
         except limits.TooLong:
-            if job is None:
+            if not watched:
                 raise
             reason = f"took more than {limits.CALL_LIMIT_SECONDS} seconds here"
             result = reference(*args, **kwargs)

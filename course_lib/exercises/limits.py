@@ -88,22 +88,29 @@ class _Watch:
     def __init__(self):
         self.job, self.thread, self.lock = None, None, threading.Lock()
 
-    def start(self, seconds, stream, raises=True):
-        """Begin to watch the code that follows in this thread, or return None if another call is watched already."""
+    def start(self, job):
+        """Begin to watch what follows in this thread; False if another call is watched already.
+
+        job: (monotonic time of the start, identity of the thread, seconds allowed, stream for the sentence, whether to
+        raise TooLong).
+        """
         if self.job is not None:
-            return None
+            return False
+        self.job = job
         if self.thread is None or not self.thread.is_alive():
             self.thread = threading.Thread(target=self._look, name="exercises", daemon=True)
             self.thread.start()
-        self.job = job = (time.monotonic(), threading.get_ident(), seconds, stream, raises)
-        return job
+        return True
 
     def end(self, job):
         """Stop watching. An exception that is under way arrives here, and nowhere later."""
+        if time.monotonic() - job[0] < job[2] / 2:  # nothing can be under way: spare the many short calls the lock
+            self.job = None if self.job is job else self.job
+            return
         while self.job is job:
             with contextlib.suppress(TooLong), self.lock:
                 self.job = None
-        if time.monotonic() - job[0] > job[2]:
+        if job[4] and time.monotonic() - job[0] > job[2]:
             with contextlib.suppress(TooLong):
                 for _ in range(10):  # between two rounds of a loop Python looks for exceptions from other threads
                     pass
@@ -144,20 +151,23 @@ def limits(printed):
     streams, recursion = (sys.stdout, sys.stderr), sys.getrecursionlimit()
     with contextlib.ExitStack() as stack:
         stack.callback(sys.setrecursionlimit, recursion)
-        stack.enter_context(_exit_raises())
+        shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+        if shell is not None:  # its `exit()` does not raise, as Python's does, but tells the kernel to end
+            shell.ask_exit = _leave
+            stack.callback(delattr, shell, "ask_exit")
         if alarm:
             stack.enter_context(_alarm())
         # A warning is not a failure, and what it announces shows in the result.
         stack.enter_context(warnings.catch_warnings(action="ignore"))
         stack.enter_context(np.errstate(all="ignore"))
-        job = WATCH.start(TIME_LIMIT_SECONDS, streams[0], raises=not alarm)
+        job = (time.monotonic(), threading.get_ident(), TIME_LIMIT_SECONDS, streams[0], not alarm)
         try:
+            WATCH.start(job)
             sys.stdout = sys.stderr = printed
             yield
         finally:
             sys.stdout, sys.stderr = streams
-            if job is not None:
-                WATCH.end(job)
+            WATCH.end(job)
 
 
 @contextlib.contextmanager
@@ -196,19 +206,5 @@ def _alarm():
         signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
-@contextlib.contextmanager
-def _exit_raises():
-    """IPython's `exit()` does not raise, it tells the kernel to end: inside it raises SystemExit, as in Python."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is None:
-        yield
-        return
-
-    def ask_exit():
-        raise SystemExit("exit() was called")
-
-    shell.ask_exit = ask_exit
-    try:
-        yield
-    finally:
-        del shell.ask_exit
+def _leave():
+    raise SystemExit("exit() was called")
