@@ -810,6 +810,9 @@ def test_example_gives_the_failing_arguments(capsys):
     assert "example()" not in capsys.readouterr().out, "three numbers are printed in full"
     large.check(lambda x: 1 / 0 if x.size > 9 else 2 * x)
     assert large.example()[0].size == 100
+    large.check(lambda x: ... if x.size > 9 else 2 * x)
+    assert large.example() is None
+    large.check(lambda x: 3 * x)
     large.check(_double)
     assert large.example() is None
 
@@ -884,6 +887,21 @@ def test_infinite_and_nan_are_refused_before_accept_sees_them():
         not_yet(DOUBLE, lambda x, bad=bad: bad, "NaN or infinity")
     allowed = make(accept=lambda result, x: None, reference=lambda x: np.nan)
     assert allowed.judge(lambda x: np.inf).outcome == CORRECT
+
+
+def test_accept_sees_results_in_the_usual_form():
+    seen = []
+    free = make(
+        accept=lambda result, x: seen.append(result),
+        reference=lambda x: (np.arange(3), x),
+        inputs=((1.5,),),
+        mistakes=(),
+    )
+    for answer in (lambda x: [[0.0, 2.0, 1.0], x], lambda x: (Tensor([0, 2, 1]), np.array(x))):
+        assert free.judge(answer).outcome == CORRECT
+        places, number = seen.pop()
+        assert places.dtype.kind == "i" and places.tolist() == [0, 2, 1] and type(number) is float
+    not_yet(free, lambda x: [1, 2, 3], "wrong type or shape")
 
 
 def test_results_are_judged_together():

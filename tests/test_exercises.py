@@ -85,6 +85,58 @@ def test_right_answers_pass(name):
     check_right_answers(EXERCISES[name])
 
 
+def as_array(result):
+    array = compare.as_numbers(result) if isinstance(result, tuple) else None
+    return result if array is None else array
+
+
+def as_lists(result):
+    if isinstance(result, tuple):
+        return [as_lists(part) for part in result]
+    return result.tolist() if isinstance(result, np.ndarray) else result
+
+
+def as_floats(result):
+    if isinstance(result, tuple):
+        return tuple(map(as_floats, result))
+    array = compare.as_numbers(result)
+    return result if array is None or array.dtype.kind == "b" else array.astype(float)
+
+
+@pytest.mark.parametrize("style", [as_array, as_lists, as_floats])
+@pytest.mark.parametrize("name", CODING)
+def test_right_results_pass_in_any_form(name, style):
+    reference = EXERCISES[name].reference
+
+    def answer(*arguments):
+        print("looking at", arguments)
+        return style(reference(*arguments))
+
+    verdict = EXERCISES[name].judge(answer)
+    assert verdict.outcome == CORRECT, verdict
+
+
+def kind(result):
+    """What a lesson may rely on in a result."""
+    if isinstance(result, tuple):
+        return tuple(map(kind, result))
+    return (np.asarray(result).dtype.kind, np.ndim(result), isinstance(result, np.ndarray | list | dict))
+
+
+@pytest.mark.parametrize("name", CODING)
+def test_the_lesson_can_go_on_with_every_right_answer(name, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_WORK", str(tmp_path))
+    exercise = EXERCISES[name]
+    for answer in (exercise.reference, *exercise.also_correct):
+        function = exercise.check(answer)
+        assert capsys.readouterr().out.endswith("The lesson goes on with your function.\n")
+        for arguments in exercise.inputs():
+            expected, result = compare.run(exercise.reference, arguments), function(*arguments)
+            if exercise.accept is None:
+                assert compare.same(result, expected, equal_nan=True) and kind(result) == kind(expected)
+    assert "ours" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", CODING)
 def test_every_mistake_gets_its_own_sentence(name):
     check_mistakes(EXERCISES[name])

@@ -91,8 +91,9 @@ class Coding(_Exercise):
     mistakes: at least three. also_correct: at least one answer in another style, for the tests.
     hints: from a nudge to nearly there. why: one sentence printed when the answer is correct.
     accept: for tasks with many right answers: function (result, *arguments) that returns None if the result is
-        right, or a sentence that names the property that failed. Without it the result must equal the reference's
-        to a relative tolerance of 1e-4 (float32 and float64 both pass).
+        right, or a sentence that names the property that failed. It sees finite results only, in the form in which the
+        reference returns its own. Without it the result must equal the reference's to a relative tolerance of 1e-4
+        (float32 and float64 both pass).
     accept_all: function (results, inputs) that sees all of them together (equal seeds, different seeds), likewise.
     wrong: wrong answers by another author than the inputs, for the tests. integers: False where an array of whole
         numbers among the inputs makes no sense; the tests want one otherwise.
@@ -190,7 +191,10 @@ class Coding(_Exercise):
             complaints.append(self._complaint(result, arguments, expected[-1]))
             results.append(compare.snapshot(result))
         self._failed = next((a for a, complaint in zip(inputs, complaints, strict=True) if complaint), None)
-        together = self.accept_all(results, inputs) if self.accept_all and self._failed is None else None
+        together = None
+        if self._failed is None and self.accept_all is not None:
+            usual = [compare.converter([example])(result) for example, result in zip(expected, results, strict=True)]
+            together = self.accept_all(usual, inputs)
         if self._failed is None and not together:
             return CORRECT, self.why
         for mistake in self.mistakes:
@@ -212,7 +216,8 @@ class Coding(_Exercise):
         if compare.is_finite(expected) and not compare.is_finite(result):
             return compare.NOT_FINITE
         try:
-            return self.accept(copy.deepcopy(result), *copy.deepcopy(arguments)) if self.accept else None
+            result = compare.converter([expected])(copy.deepcopy(result))
+            return self.accept(result, *copy.deepcopy(arguments)) if self.accept else None
         except Exception:  # a result of a wrong type or shape breaks `accept` in ways it cannot all foresee
             return f"the result has the wrong type or shape: it is {compare.shown(result)}."
 
