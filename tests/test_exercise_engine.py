@@ -828,6 +828,8 @@ NUMBERS = ((0.25,), (0.5,), (0.125,))
         (lambda x: -2 * x, NUMBERS, "with the other sign"),
         (lambda x: 200 * x, NUMBERS, "ours times 100."),
         (lambda x: x, MATRICES, "ours times 1/2."),
+        (lambda x: -20 * x, MATRICES, "ours times −10."),
+        (lambda x: -0.5 * x, MATRICES, "ours times −1/4."),
         (lambda x: 2.7 * x, MATRICES, "ours times one and the same factor"),
         (
             lambda x: 2 * x * (x.size / (x.size - 1)) ** 0.5,
@@ -863,6 +865,7 @@ def test_relations_that_do_not_hold_are_not_told():
 
     assert "ours" not in message(lambda x: 2 * x + (x > 0))
     assert "ours" not in message(lambda x: x * x, NUMBERS)
+    assert "ours" not in message(lambda x: 0 * x)
     assert "factor" not in message(lambda x: 3 * x if x > 0.2 else 5 * x, NUMBERS), "any number is another's multiple"
     assert "ours" not in message(lambda x: 3 * x, ((0.5,), (0.5,))), "twice the same input tells once"
     assert "reverse" not in message(lambda x: 3 * x[::-1], ((np.ones(4),), (np.full(4, 2.0),)))

@@ -126,12 +126,17 @@ def relation(results, expected):
     if not all(is_finite(a) and is_finite(b) for a, b in pairs):
         return None
     # Each as (result, expected, the factor between them): one for all inputs, or one for each (a forgotten ddof).
-    triples = [(a, b, (a * b).sum() / (b * b).sum() if a.shape == b.shape and b.any() else 1.0) for a, b in pairs]
+    triples = [(a, b, a.shape == b.shape and b.any() and (a * b).sum() / (b * b).sum() or 1.0) for a, b in pairs]
     factor = next((own for _, b, own in triples if b.any()), 1.0)
     simple = [n for n in _SIMPLE if np.isclose(abs(factor), (n, 1 / n), rtol=1e-4).any()]
-    times = (f"{simple[0]}" if factor > 1 else f"1/{simple[0]}") if simple else "one and the same factor"
+    sign = "−" if factor < 0 else ""
+    times = sign + (f"{simple[0]}" if abs(factor) > 1 else f"1/{simple[0]}") if simple else "one and the same factor"
     offset = (pairs[0][0].ravel() - pairs[0][1].ravel()).mean()
-    plus = ("1 more than ours" if offset > 0 else "1 less than ours") if abs(offset) == 1 else "ours plus one number"
+    plus = (
+        ("1 more than ours" if offset > 0 else "1 less than ours")
+        if np.isclose(abs(offset), 1)
+        else "ours plus one number"
+    )
     axes = range(max(b.ndim for _, b in pairs))
     relations = [
         ("True where ours are False, and the other way round", lambda a, b, own: 1 - b if truth else b),
