@@ -9,8 +9,8 @@ Importing this module imports TensorFlow.
 
 import numpy as np
 
-from . import import_tensorflow
-from .models import keras
+from course_lib import import_tensorflow
+from course_lib.models import keras
 
 tf = import_tensorflow()
 
@@ -236,21 +236,6 @@ def similarity(maps, others):
 
 
 # ---- A planted shortcut --------------------------------------------------------------------------
-
-
-def add_marker(images, places):
-    """Copies of the images with a bright cross of 5 × 5 pixels burnt in, as a measuring tool leaves it.
-
-    places: (row, column) of each cross's middle, or None for an image that gets none. A middle nearer than two pixels to
-    the border is moved inside.
-    """
-    images = images.copy()
-    for image, place in zip(images, places, strict=True):
-        if place is not None:
-            row, column = np.clip(np.rint(place).astype(int), 2, np.array(image.shape[:2]) - 3)
-            image[row - 2 : row + 3, column] = 1
-            image[row, column - 2 : column + 3] = 1
-    return images
 
 
 # ---- Helpers -------------------------------------------------------------------------------------

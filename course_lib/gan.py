@@ -11,8 +11,8 @@ from IPython import get_ipython
 from IPython.display import Pretty, display
 from scipy.spatial.distance import cdist, pdist
 
-from . import ROOT, import_tensorflow
-from .models import keras, layers
+from course_lib import ROOT, import_tensorflow
+from course_lib.models import keras, layers
 
 tf = import_tensorflow()
 
@@ -258,9 +258,9 @@ def feature_model():
     """The network in whose features the course's KID is measured: brain slices (n, 32, 32, 1) to (n, 64).
 
     It is the course's small CNN, trained to tell the four classes of "brain-lesions" on 1,200 simulated patients who are
-    in no other part of the course (`benchmarks/14_gan.py`, results/14/features.keras), up to its global average pooling.
+    in no other part of the course (`course_lib/lessons/gan/experiment.py`, course_lib/lessons/gan/results/features.keras), up to its global average pooling.
     """
-    model = keras.models.load_model(ROOT / "results/14/features.keras")
+    model = keras.models.load_model(ROOT / "course_lib/lessons/gan/results/features.keras")
     return keras.Model(model.inputs, model.layers[-2].output, name="features")
 
 

@@ -47,7 +47,7 @@ def small_cnn(input_shape, classes, *, mean=0.0, variance=1.0):
 
 @keras.saving.register_keras_serializable("course")
 class RandomIntensity(layers.Layer):
-    """Changes images (n, h, w, c) in [0, 1] as another MR scanner might, while training only (lesson 06).
+    """Changes images (n, h, w, c) in [0, 1] as another MR scanner might, while training only (lesson 07).
 
     gain: each image is multiplied by a number drawn from 1 − gain to 1 + gain,
     gamma: after it was raised to a power drawn from e^−gamma to e^gamma,

@@ -13,7 +13,7 @@ Parameters are float32 and float32 stays float32; set a layer's `parameters` to 
 
 import numpy as np
 
-from . import ops
+from course_lib import ops
 
 # ---- Layers --------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import io
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
-from matplotlib.colors import CenteredNorm
+from matplotlib.colors import CenteredNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -117,6 +117,21 @@ def signed(ax, array, title="", *, limit=None, colour_bar=True):
     drawn = ax.imshow(array, cmap=DIVERGING, norm=CenteredNorm(0, limit))
     _finish_image(ax, drawn, title, colour_bar)
     return drawn
+
+
+def overlay(ax, picture, heat, title="", *, strength=0.9):
+    """Draw a map (h, w) over a grey picture (h, w) in [0, 1]: red where it is positive, blue where it is negative.
+
+    The deepest colour stands for the map's largest absolute value (the 99.5 % quantile, so that one pixel does not
+    hide the others) and covers the image by `strength`, from 0 to 1. A map that is zero everywhere colours nothing.
+    """
+    size = np.abs(heat)
+    largest = np.quantile(size, 0.995) or size.max()
+    colours = np.empty((*heat.shape, 4))
+    colours[..., :3] = np.where((heat > 0)[..., None], to_rgb(COLOURS["vermilion"]), to_rgb(COLOURS["blue"]))
+    colours[..., 3] = strength * np.clip(size / largest, 0, 1) if largest > 0 else 0
+    image(ax, picture, title, window=(0, 1))
+    ax.imshow(colours)
 
 
 def _finish_image(ax, drawn, title, colour_bar):

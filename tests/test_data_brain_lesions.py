@@ -47,7 +47,7 @@ def splits(dataset):
 
 
 def flat(split):
-    return split.images.reshape(len(split), -1)
+    return split.x.reshape(len(split), -1)
 
 
 def test_shapes_types_and_provenance(dataset):
@@ -55,8 +55,8 @@ def test_shapes_types_and_provenance(dataset):
     assert dataset.simulated is True and "simulated" in str(dataset) and dataset.licence in str(dataset)
     for split in splits(dataset).values():
         n = len(split)
-        assert split.images.shape == (n, 64, 64, 1) and split.images.dtype == np.float32
-        assert split.images.min() >= 0 and 0.5 < split.images.max() <= 1
+        assert split.x.shape == (n, 64, 64, 1) and split.x.dtype == np.float32
+        assert split.x.min() >= 0 and 0.5 < split.x.max() <= 1
         assert split.masks.shape == (n, 64, 64) and split.masks.dtype == bool
         assert split.groups.shape == (n,) and all(values.shape == (n,) for values in split.targets.values())
 
@@ -92,7 +92,7 @@ def test_masks_match_the_labels(dataset):
 def test_masks_lie_on_the_lesions_and_in_the_head(dataset):
     split, label = dataset.test, dataset.test.targets["label"]
     # Noise in the background reaches 0.1; the head is what is brighter once it is smoothed, with its holes.
-    smooth = ndimage.gaussian_filter(split.images[..., 0], (0, 1, 1))
+    smooth = ndimage.gaussian_filter(split.x[..., 0], (0, 1, 1))
     head = np.stack([ndimage.binary_fill_holes(slice_ > 0.13) for slice_ in smooth])
     head = ndimage.binary_dilation(head, np.ones((1, 3, 3)))
     assert (split.masks & ~head).sum() / split.masks.sum() < 0.002
@@ -103,7 +103,7 @@ def test_masks_lie_on_the_lesions_and_in_the_head(dataset):
         darker = [
             np.median(image[mask]) < 0.95 * np.median(image[ring & inside])
             for image, mask, ring, inside in zip(
-                split.images[label == number, ..., 0],
+                split.x[label == number, ..., 0],
                 split.masks[label == number],
                 near[label == number],
                 (head & (smooth > 0.2))[label == number],
@@ -115,7 +115,7 @@ def test_masks_lie_on_the_lesions_and_in_the_head(dataset):
 
 def test_infarcts_reach_the_cortex_and_white_matter_lesions_do_not(dataset):
     split, label = dataset.test, dataset.test.targets["label"]
-    smooth = ndimage.gaussian_filter(split.images[..., 0], (0, 1, 1))
+    smooth = ndimage.gaussian_filter(split.x[..., 0], (0, 1, 1))
     outside = np.stack([~ndimage.binary_fill_holes(slice_ > 0.13) for slice_ in smooth])
     distance = np.stack([ndimage.distance_transform_edt(~slice_) for slice_ in outside]) * 208 / 64  # mm
     nearest = np.array([d[m].min() if m.any() else np.inf for d, m in zip(distance, split.masks, strict=True)])
@@ -128,8 +128,8 @@ def test_brightness_noise_and_position_do_not_tell_the_class(dataset):
     from sklearn.metrics import balanced_accuracy_score
 
     def features(split):
-        corner = split.images[:, :6, :6]
-        columns = [split.images.mean((1, 2, 3)), split.images.std((1, 2, 3)), corner.mean((1, 2, 3))]
+        corner = split.x[:, :6, :6]
+        columns = [split.x.mean((1, 2, 3)), split.x.std((1, 2, 3)), corner.mean((1, 2, 3))]
         return np.stack([*columns, corner.std((1, 2, 3)), split.targets["slice_position"]], axis=1)
 
     forest = RandomForestClassifier(200, min_samples_leaf=5, random_state=0)
@@ -164,20 +164,20 @@ def test_the_same_seed_makes_the_same_patients(tiny):
         path.unlink()
     again, other = data.load("brain-lesions", seed=3), data.load("brain-lesions", seed=4)
     for a, b in zip(splits(first).values(), splits(again).values(), strict=True):
-        np.testing.assert_array_equal(a.images, b.images)
+        np.testing.assert_array_equal(a.x, b.x)
         np.testing.assert_array_equal(a.masks, b.masks)
         np.testing.assert_array_equal(a.groups, b.groups)
-    assert np.abs(first.train.images - other.train.images).mean() > 0.02
+    assert np.abs(first.train.x - other.train.x).mean() > 0.02
     # One by one and in this thread, a patient is the same as in the dataset.
     images, masks, position = brain_lesions.simulate_patient(1, (3, 0, 1), 64)
-    np.testing.assert_array_equal(np.round(first.train.images[4:8, ..., 0] * 255), images)
+    np.testing.assert_array_equal(np.round(first.train.x[4:8, ..., 0] * 255), images)
     np.testing.assert_array_equal(first.train.masks[4:8], masks)
     np.testing.assert_allclose(first.train.targets["slice_position"][4:8], position, rtol=1e-6)
 
 
 def test_generated_images_changed_only_with_the_version():
-    """If this fails on purpose, raise brain_lesions.VERSION, and run again every benchmark whose results name it."""
-    assert brain_lesions.VERSION == 2
+    """If this fails on purpose, raise brain_lesions.VERSION, and run again what `course.py stale` then lists."""
+    assert brain_lesions.VERSION == 2 and brain_lesions.fingerprint() == "b4529e36"
     for label, (mean, pixels) in enumerate(GOLDEN):
         images, masks, _ = brain_lesions.simulate_patient(label, (0, 0, label), 64)
         assert images.mean() == pytest.approx(mean, abs=0.02)  # grey levels
@@ -186,9 +186,9 @@ def test_generated_images_changed_only_with_the_version():
 
 def test_sizes_show_the_same_patients(tiny):
     middle, small, large = (data.load("brain-lesions", size=size) for size in (64, 32, 128))
-    assert small.train.images.shape[1:] == (32, 32, 1) and large.train.images.shape[1:] == (128, 128, 1)
-    halved = large.train.images.reshape(-1, 64, 2, 64, 2).mean((2, 4))
-    for one, two in zip(halved, middle.train.images[..., 0], strict=True):
+    assert small.train.x.shape[1:] == (32, 32, 1) and large.train.x.shape[1:] == (128, 128, 1)
+    halved = large.train.x.reshape(-1, 64, 2, 64, 2).mean((2, 4))
+    for one, two in zip(halved, middle.train.x[..., 0], strict=True):
         assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.97
     covered = large.train.masks.reshape(-1, 64, 2, 64, 2).mean((2, 4)) > 0.5
     assert (covered & middle.train.masks).sum() > 0.85 * (covered | middle.train.masks).sum()
@@ -197,14 +197,14 @@ def test_sizes_show_the_same_patients(tiny):
         assert np.all(split.masks.any((1, 2)) == ill)
         np.testing.assert_array_equal(split.targets["label"], middle.train.targets["label"])
         np.testing.assert_array_equal(split.groups, middle.train.groups)
-    np.testing.assert_allclose(small.train.images.mean(), middle.train.images.mean(), rtol=1e-4)
+    np.testing.assert_allclose(small.train.x.mean(), middle.train.x.mean(), rtol=1e-4)
 
 
 def test_fewer_patients_are_part_of_more(tiny):
     all_, some = data.load("brain-lesions"), data.load("brain-lesions", n_patients=4)
     assert len(np.unique(some.train.groups)) == 4 and set(some.train.targets["label"]) == {0, 1, 2, 3}
-    np.testing.assert_array_equal(some.train.images, all_.train.images[: len(some.train)])
-    np.testing.assert_array_equal(some.val.images, all_.val.images)
+    np.testing.assert_array_equal(some.train.x, all_.train.x[: len(some.train)])
+    np.testing.assert_array_equal(some.val.x, all_.val.x)
     np.testing.assert_array_equal(some.test.groups, all_.test.groups)
 
 
@@ -230,7 +230,7 @@ def test_second_load_reads_the_cache(tiny, monkeypatch):
     first = data.load("brain-lesions")
     assert len(list(tiny.iterdir())) == 1
     monkeypatch.setattr(brain_lesions, "_simulate_all", None)  # fails if it is called
-    np.testing.assert_array_equal(data.load("brain-lesions").test.images, first.test.images)
+    np.testing.assert_array_equal(data.load("brain-lesions").test.x, first.test.x)
 
 
 def test_a_changed_generator_reads_no_old_cache(tiny, monkeypatch):
@@ -283,7 +283,7 @@ def test_damaged_cache_is_made_again(tiny, damage):
     (path,) = tiny.iterdir()
     good = path.stat().st_size
     damage(path)
-    np.testing.assert_array_equal(data.load("brain-lesions").train.images, first.train.images)
+    np.testing.assert_array_equal(data.load("brain-lesions").train.x, first.train.x)
     assert path.stat().st_size == good, "the damaged file was replaced"
 
 
@@ -309,7 +309,7 @@ def test_without_a_place_for_the_cache_it_works_and_says_so(tiny, monkeypatch):
 def test_two_processes_at_once(tiny):
     code = (
         "from course_lib import data; from course_lib.data import brain_lesions; "
-        f"brain_lesions.PATIENTS = {TINY}; print(float(data.load('brain-lesions').train.images.sum()))"
+        f"brain_lesions.PATIENTS = {TINY}; print(float(data.load('brain-lesions').train.x.sum()))"
     )
     both = [
         subprocess.Popen(
@@ -322,4 +322,4 @@ def test_two_processes_at_once(tiny):
     assert len(list(tiny.iterdir())) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert f"{float(data.load('brain-lesions').train.images.sum())}\n" == answers[0][0]
+        assert f"{float(data.load('brain-lesions').train.x.sum())}\n" == answers[0][0]

@@ -54,9 +54,9 @@ def test_shapes_types_and_provenance(dataset):
     assert echo_cine.FRAMES / echo_cine.FRAMES_PER_SECOND == echo_cine.SECONDS == 4
     for split in splits(dataset).values():
         n = len(split)
-        assert split.images is None and split.masks is None
-        assert split.clips.shape == (n, 48, 48, 48, 1) and split.clips.dtype == np.float32
-        assert split.clips.min() == 0 and 0.5 < split.clips.max() <= 1
+        assert split.masks is None
+        assert split.x.shape == (n, 48, 48, 48, 1) and split.x.dtype == np.float32
+        assert split.x.min() == 0 and 0.5 < split.x.max() <= 1
         assert split.groups.shape == (n,) and all(values.shape == (n,) for values in split.targets.values())
 
 
@@ -132,7 +132,7 @@ def test_rhythm_shows_in_the_beats_and_in_nothing_else(many):
 
 
 def test_one_frame_tells_neither_target(dataset):
-    clips = dataset.train.clips
+    clips = dataset.train.x
     for name in ("ejection_fraction", "rhythm"):
         target = dataset.train.targets[name]
         for value in (clips[:, 0].mean((1, 2, 3)), clips[:, 0].std((1, 2, 3)), clips.mean((1, 2, 3, 4))):
@@ -149,7 +149,7 @@ def test_size_of_the_cavity_over_time_does_not_tell_the_ejection_fraction(many):
 
 
 def test_the_picture_is_a_sector_without_text_and_its_border_stands_still(dataset):
-    clips = dataset.train.clips[..., 0]
+    clips = dataset.train.x[..., 0]
     assert clips[:, :, :4, :12].max() == 0 and clips[:, :, :4, 36:].max() == 0, "text and orientation mark are there"
     dark = (clips == 0).all(axis=1)
     border = ndimage.binary_erosion(dark, np.ones((1, 3, 3)))
@@ -165,14 +165,14 @@ def test_the_same_seed_makes_the_same_patients(tiny):
         path.unlink()
     again, other = data.load("echo-cine", seed=3), data.load("echo-cine", seed=4)
     for a, b in zip(splits(first).values(), splits(again).values(), strict=True):
-        np.testing.assert_array_equal(a.clips, b.clips)
+        np.testing.assert_array_equal(a.x, b.x)
         np.testing.assert_array_equal(a.groups, b.groups)
         for name in a.targets:
             np.testing.assert_array_equal(a.targets[name], b.targets[name])
-    assert np.abs(first.train.clips - other.train.clips).mean() > 0.02
+    assert np.abs(first.train.x - other.train.x).mean() > 0.02
     # One by one and in this thread, a patient is the same as in the dataset.
     clip, patient = echo_cine.simulate_patient(1, (3, 0, 1))
-    np.testing.assert_array_equal(np.round(first.train.clips[1, ..., 0] * 255), clip)
+    np.testing.assert_array_equal(np.round(first.train.x[1, ..., 0] * 255), clip)
     assert first.train.targets["heart_rate"][1] == pytest.approx(patient.heart_rate)
     known = echo_cine.patients("test", seed=3)
     assert [p.rhythm for p in known] == first.test.targets["rhythm"].tolist()
@@ -180,8 +180,8 @@ def test_the_same_seed_makes_the_same_patients(tiny):
 
 
 def test_generated_clips_changed_only_with_the_version():
-    """If this fails on purpose, raise echo_cine.VERSION, and run again every benchmark whose results name it."""
-    assert echo_cine.VERSION == 1
+    """If this fails on purpose, raise echo_cine.VERSION, and run again what `course.py stale` then lists."""
+    assert echo_cine.VERSION == 1 and echo_cine.fingerprint() == "c05d24ef"
     for rhythm, (mean, change) in enumerate(GOLDEN):
         clip = echo_cine.simulate_patient(rhythm, (0, 0, rhythm))[0].astype(float)
         assert clip.mean() == pytest.approx(mean, abs=0.02)  # grey levels
@@ -191,8 +191,8 @@ def test_generated_clips_changed_only_with_the_version():
 def test_fewer_patients_are_part_of_more(tiny):
     all_, some = data.load("echo-cine"), data.load("echo-cine", n_patients=2)
     assert len(some.train) == 2 and set(some.train.targets["rhythm"]) == {0, 1}
-    np.testing.assert_array_equal(some.train.clips, all_.train.clips[:2])
-    np.testing.assert_array_equal(some.val.clips, all_.val.clips)
+    np.testing.assert_array_equal(some.train.x, all_.train.x[:2])
+    np.testing.assert_array_equal(some.val.x, all_.val.x)
     np.testing.assert_array_equal(some.test.groups, all_.test.groups)
 
 
@@ -221,7 +221,7 @@ def test_second_load_reads_the_cache(tiny, monkeypatch):
     first = data.load("echo-cine")
     assert len(list(tiny.iterdir())) == 1
     monkeypatch.setattr(echo_cine, "_simulate_all", None)  # fails if it is called
-    np.testing.assert_array_equal(data.load("echo-cine", size=48).test.clips, first.test.clips)
+    np.testing.assert_array_equal(data.load("echo-cine", size=48).test.x, first.test.x)
 
 
 def test_a_changed_generator_reads_no_old_cache(tiny, monkeypatch):
@@ -252,7 +252,7 @@ def test_damaged_cache_is_made_again(tiny, damage):
     (path,) = tiny.iterdir()
     good = path.stat().st_size
     damage(path)
-    np.testing.assert_array_equal(data.load("echo-cine").train.clips, first.train.clips)
+    np.testing.assert_array_equal(data.load("echo-cine").train.x, first.train.x)
     assert path.stat().st_size == good, "the damaged file was replaced"
 
 

@@ -52,9 +52,9 @@ def test_reads_grey_colour_and_larger_images(write, shape, expected):
     raw = arrays(shape=shape, classes=3)
     for split in ("train", "val", "test"):
         read = getattr(dataset, split)
-        assert read.images.shape[1:] == expected and read.images.dtype == np.float32
+        assert read.x.shape[1:] == expected and read.x.dtype == np.float32
         np.testing.assert_allclose(
-            read.images.reshape(raw[f"{split}_images"].shape) * 255, raw[f"{split}_images"], atol=1e-4
+            read.x.reshape(raw[f"{split}_images"].shape) * 255, raw[f"{split}_images"], atol=1e-4
         )
         np.testing.assert_array_equal(read.targets["label"], raw[f"{split}_labels"][:, 0])
         assert read.targets["label"].dtype == np.int64 and read.groups is None and read.masks is None
@@ -84,8 +84,8 @@ def test_generated_file_is_in_the_format_and_can_be_learned(tmp_path, options):
     medmnist.write_generated(tmp_path / "generated.npz", **options)
     dataset = data.load(tmp_path / "generated.npz")
     assert len(dataset.class_names) == options.get("classes", 2)
-    means = [dataset.train.images[dataset.train.targets["label"] == k].mean(0) for k in range(len(dataset.class_names))]
-    distances = [np.square(dataset.test.images - mean).sum((1, 2, 3)) for mean in means]
+    means = [dataset.train.x[dataset.train.targets["label"] == k].mean(0) for k in range(len(dataset.class_names))]
+    distances = [np.square(dataset.test.x - mean).sum((1, 2, 3)) for mean in means]
     right = np.mean(np.argmin(distances, axis=0) == dataset.test.targets["label"])
     assert right > 1.5 / len(means), "the class can be told from the image"
 

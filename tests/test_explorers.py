@@ -13,21 +13,19 @@ import pytest
 from PIL import Image
 
 import course_lib
-from course_lib import explore
-from course_lib.explore import Explorer, choice, number, slider, switch
-from course_lib.explore import base as explorer_base
+from course_lib import lessons
+from course_lib.explorers import Explorer, choice, number, slider, switch
+from course_lib.explorers import base as explorer_base
 
 LIBRARY = Path(course_lib.__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def _explorers():
-    """Functions annotated `-> Explorer` in the modules of course_lib.explore, by "module.function"."""
+    """Functions annotated `-> Explorer` of all lessons, by "module.function"."""
     found = {}
-    for info in pkgutil.iter_modules(explore.__path__):
-        if info.name == "base":
-            continue
-        module = importlib.import_module(f"course_lib.explore.{info.name}")
+    for info in pkgutil.iter_modules(lessons.__path__):
+        module = importlib.import_module(f"course_lib.lessons.{info.name}.explorers")
         for name, function in vars(module).items():
             if inspect.isfunction(function) and function.__module__ == module.__name__ and _makes_explorer(function):
                 found[f"{info.name}.{name}"] = function

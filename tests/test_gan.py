@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_lib import data, gan
-from course_lib.explore import gan as explorers
+from course_lib.lessons.gan import explorers
 
 keras, layers, tf = gan.keras, gan.layers, gan.tf
 
@@ -209,11 +209,11 @@ def test_spectral_normalisation_bounds_the_discriminators_slope():
 
 def test_feature_model_has_standard_features_and_knows_unseen_patients():
     test = data.load("brain-lesions", size=32).test
-    features = gan.features(gan.feature_model(), test.images)
-    assert features.shape == (len(test.images), 64)
+    features = gan.features(gan.feature_model(), test.x)
+    assert features.shape == (len(test.x), 64)
     assert np.abs(features.mean(0)).max() < 0.7 and 0.5 < features.std() < 1.5
-    reader = keras.models.load_model(gan.ROOT / "results/14/features.keras")
-    right = reader.predict(test.images, verbose=0).argmax(1) == test.targets["label"]
+    reader = keras.models.load_model(gan.ROOT / "course_lib/lessons/gan/results/features.keras")
+    right = reader.predict(test.x, verbose=0).argmax(1) == test.targets["label"]
     assert right.mean() > 0.6
 
 

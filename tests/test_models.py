@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from tqdm import tqdm
 
-from course_lib import ROOT, models, run_notebooks
+from course_lib import ROOT, models
+from course_lib.tools import run_notebooks
 
 keras = models.keras
 

@@ -11,7 +11,7 @@ import pytest
 
 from course_lib import ROOT
 from course_lib.exercises.engine import Choice, Coding
-from course_lib.explore import Explorer
+from course_lib.explorers import Explorer
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SECONDS = {"00": 20, "01": 20, "02": 20, "03": 20, "04": 60, "05": 20, "12": 60, "17": 240}
@@ -38,6 +38,10 @@ def text_of(output):
 
 def number(name):
     return name[:2]
+
+
+def topic(name):
+    return name[3:].removesuffix(".ipynb")
 
 
 def name_is_numbered(name, notebook):
@@ -125,7 +129,7 @@ def imports_stand_in_the_setup_cell(name, notebook):
 
 
 def exercises_are_untouched_and_complete(name, notebook):
-    module = importlib.import_module(f"course_lib.exercises.{name[3:-6]}")
+    module = importlib.import_module(f"course_lib.lessons.{topic(name)}.exercises")
     offered = {key: value for key, value in vars(module).items() if isinstance(value, Coding | Choice)}
     all_code = "\n".join(source(cell) for cell in code_cells(notebook))
     used = set(re.findall(r"exercises\.(\w+)\.check\(", all_code))
@@ -135,15 +139,15 @@ def exercises_are_untouched_and_complete(name, notebook):
         starter = (
             rf"def {key}\([^)]*\):\n    return \.\.\." if isinstance(exercise, Coding) else rf"\.{key}\.check\(\.\.\.\)"
         )
-        if key != exercise.name or exercise.lesson != number(name) or not re.search(starter, all_code):
-            yield f"exercise {key}: its name, its lesson or its untouched starter is not right"
+        if key != exercise.name or exercise.topic != topic(name) or not re.search(starter, all_code):
+            yield f"exercise {key}: its name, its topic or its untouched starter is not right"
     kinds = [type(exercise) for exercise in offered.values()]
     if number(name) != "00" and (kinds.count(Coding) < 3 or kinds.count(Choice) < 2):
         yield "a lesson has at least three coding exercises and two understanding questions"
 
 
 def explorers_are_shown(name, notebook):
-    module = importlib.import_module(f"course_lib.explore.{name[3:-6]}")
+    module = importlib.import_module(f"course_lib.lessons.{topic(name)}.explorers")
     offered = {
         key for key, value in vars(module).items() if getattr(value, "__annotations__", {}).get("return") is Explorer
     }

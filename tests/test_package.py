@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,8 @@ from course_lib import ROOT
 
 LIBRARY = Path(course_lib.__file__).parent
 
-# A module imports only from those before it. `course_lib` itself is above them all.
-ORDER = ["ops", "network", "imaging", "data", "sequences", "evaluate", "shift", "models", "explain", "gan", "restore"]
-ORDER += ["serve", "distribute", "plot", "capstone", "explore", "exercises"]
-TOOLS = {"run_notebooks", "setup_check"}  # stand beside the order; no module imports them
-KERAS = {"models", "explain", "gan", "restore", "serve", "capstone"}  # these import Keras when they are imported
+# These import Keras when they are imported.
+KERAS = r"(models|explain|gan)|lessons\..*\.(?!exercises|explorers|__init__)\w+"
 
 HEAVY = {
     "tensorflow",
@@ -42,60 +40,10 @@ def _modules():
     return [info.name.removeprefix(prefix) for info in pkgutil.walk_packages([str(LIBRARY)], prefix)]
 
 
-def _file(name):
-    path = LIBRARY.joinpath(*name.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _imported(source, name, is_package):
-    """The top modules of course_lib that a module's source imports, anywhere in it: "data" for course_lib.data.samples."""
-    package = ["course_lib", *name.split(".")]
-    if not is_package:
-        package.pop()
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        targets = []
-        if isinstance(node, ast.Import):
-            targets = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            base = [*base, *([node.module] if node.module else [])]
-            targets = [".".join([*base, alias.name]) for alias in node.names]
-        for target in targets:
-            parts = target.split(".")
-            if parts[0] == "course_lib" and len(parts) > 1 and parts[1] in {*ORDER, *TOOLS}:
-                found.add(parts[1])
-    return found
-
-
-def _problems(source, name, is_package=False):
-    own = name.split(".")[0]
-    above = set(ORDER[: ORDER.index(own) + 1]) if own in ORDER else set(ORDER)
-    for other in sorted(_imported(source, name, is_package) - above):
-        yield f"course_lib.{name} imports course_lib.{other}, which is not above it"
-
-
-@pytest.mark.parametrize("name", _modules())
-def test_modules_build_on_those_above_them(name):
-    assert name.split(".")[0] in {*ORDER, *TOOLS}, f"course_lib.{name} has no place in the order of modules yet"
-    path = _file(name)
-    assert not list(_problems(path.read_text(encoding="utf-8"), name, path.name == "__init__.py"))
-
-
-@pytest.mark.parametrize(
-    ("name", "source", "is_package"),
-    [
-        ("ops", "from course_lib import data", False),
-        ("ops", "import course_lib.plot as p", False),
-        ("data.samples", "from ..exercises.store import record", False),
-        ("data", "from .. import explore", True),
-        ("data.samples", "def f():\n    from .. import models", False),
-        ("plot", "from . import run_notebooks", False),
-    ],
-)
-def test_a_wrong_import_is_caught(name, source, is_package):
-    assert list(_problems(source, name, is_package))
-    assert not list(_problems("import numpy\nfrom course_lib import ROOT\nfrom . import samples", name, is_package))
+def test_modules_build_on_those_below_them():
+    """The order is in pyproject.toml, [tool.importlinter]."""
+    done = subprocess.run([Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _run(code, *folders):
@@ -114,7 +62,7 @@ def _heavy(code):
 
 def test_nothing_heavy_is_imported_before_it_is_needed():
     """Each heavy package takes a part of a second or several: only what uses it waits for it."""
-    names = [f"course_lib.{name}" for name in _modules() if name.split(".")[0] not in KERAS]
+    names = [f"course_lib.{name}" for name in _modules() if not re.fullmatch(KERAS, name)]
     guilty = _heavy("\n".join(f"import {name}" for name in names)) and [
         name for name in names if _heavy(f"import {name}")
     ]

@@ -1,0 +1,156 @@
+"""The base of all explorers: controls, and one picture that follows them."""
+
+import html
+import io
+
+import ipywidgets as widgets
+import numpy as np
+from IPython.display import display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from course_lib import plot
+
+
+def _labelled(label):
+    # A label of any length stays whole, and leaves room for its control.
+    width = max(340, 180 + 7 * len(label))
+    return {"description": label, "style": {"description_width": "initial"}, "layout": {"width": f"{width}px"}}
+
+
+# A live explorer hides the still picture that follows it in the same output. Where no kernel runs, this
+# style sheet is not there either, and the reader sees the still picture.
+_HIDE_STILL = """<style>
+.jp-OutputArea-child:has(.course-explorer) + .jp-OutputArea-child:has(img) { display: none }
+</style>"""
+
+
+_ONLY_FOR_SCREEN_READERS = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
+
+
+def slider(label, low, high, value, step=1):
+    """A slider with a visible label; whole numbers if `low`, `high`, `value` and `step` all are."""
+    kind = widgets.IntSlider if all(isinstance(v, int) for v in (low, high, value, step)) else widgets.FloatSlider
+    return kind(min=low, max=high, value=value, step=step, **_labelled(label))
+
+
+def choice(label, options, value=None):
+    """A drop-down list with a visible label; `options` is a list of texts, `value` defaults to the first."""
+    return widgets.Dropdown(options=list(options), value=value or next(iter(options)), **_labelled(label))
+
+
+def switch(label, value=False):
+    """A check box with a visible label."""
+    layout = {"width": "auto", "min_width": "340px"}
+    return widgets.Checkbox(description=label, value=value, indent=False, layout=layout)
+
+
+def number(label, low, high, value, step=1.0):
+    """A small box to type a number into, for tables: its label is the tooltip, and is read out by screen readers."""
+    return widgets.BoundedFloatText(
+        description=label,
+        min=low,
+        max=high,
+        value=value,
+        step=step,
+        style={"description_width": "0px"},
+        layout={"width": "72px"},
+    )
+
+
+def rows(*items):
+    """Widgets side by side, wrapped into rows where the page is narrow."""
+    return widgets.HBox(items, layout={"flex_flow": "row wrap", "grid_gap": "0 16px"})
+
+
+class Explorer:
+    """Controls and one picture that follows them.
+
+    draw: function (figure, **values) that draws on an empty matplotlib figure and reads nothing else, so that
+        a test can draw every extreme of every control. A ValueError it raises is shown to the reader as a sentence.
+    controls: dict from the names of `draw`'s arguments to widgets with a `value`.
+    alt, caption: alternative text and caption of the picture, as for `plot.show`.
+    size: the figure's width and height in inches.
+    layout: function from the explorer to the widget that arranges its controls; by default they stand in rows.
+
+    One figure is reused, drawn with Agg and pushed as PNG bytes into one `widgets.Image`, which is several
+    times faster than `interactive_output` and prints nothing into the notebook.
+    """
+
+    def __init__(self, draw, controls, *, alt, caption, size=(9, 4), layout=None):
+        self.draw, self.controls, self.alt, self.caption = draw, controls, alt, caption
+        for control in controls.values():
+            # Without a tooltip, ipywidgets 8.1 shows the word "null" to whoever rests on a slider's label.
+            control.tooltip = control.tooltip or control.description
+        self._layout = layout or (lambda explorer: rows(*explorer.controls.values()))
+        self._figure = Figure(figsize=size, dpi=100, layout="constrained")
+        self._canvas = FigureCanvasAgg(self._figure)
+        self._paused = False
+        self._picture = widgets.Image(format="png", layout={"max_width": "100%", "align_self": "flex-start"})
+        self._message = widgets.HTML()
+
+    @property
+    def values(self):
+        """The current values of all controls, by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def render(self, **changes):
+        """Draw with the current values, some of them changed, and return the bytes of a PNG file.
+
+        Raises whatever `draw` raises: tests call this with the extremes of every control.
+        """
+        self._figure.clear()
+        self.draw(self._figure, **{**self.values, **changes})
+        self._canvas.draw()  # once; savefig would draw everything twice
+        buffer = io.BytesIO()
+        Image.fromarray(np.asarray(self._canvas.buffer_rgba())[..., :3]).save(buffer, "png", compress_level=3)
+        return buffer.getvalue()
+
+    def extremes(self):
+        """All dicts of changes that put one control at an end of its range or at one of its options."""
+        for name, control in self.controls.items():
+            for value in _ends(control):
+                yield {name: value}
+
+    def set(self, **values):
+        """Set several controls and redraw once."""
+        self._paused = True
+        try:
+            for name, value in values.items():
+                self.controls[name].value = value
+        finally:
+            self._paused = False
+        self._update()
+
+    def show(self):
+        """Display the controls and the picture, then the still picture for readers without a kernel."""
+        self._update()
+        for control in self.controls.values():
+            control.observe(self._update, names="value")
+        # widgets.Image has no alternative text, and its `tooltip` keeps ipywidgets 8.1 from showing the picture at all.
+        for_screen_readers = widgets.HTML(
+            f'<p style="{_ONLY_FOR_SCREEN_READERS}">{html.escape(self.alt)}</p>{_HIDE_STILL}'
+        )
+        children = [self._layout(self), self._message, self._picture, for_screen_readers]
+        box = widgets.VBox(children, layout={"overflow": "visible"})  # no scroll bars inside the notebook's own
+        box.add_class("course-explorer")
+        display(box)
+        plot.show_png(self.render(), self.alt, self.caption)
+
+    def _update(self, _change=None):
+        if self._paused:
+            return
+        try:
+            self._picture.value = self.render()
+            self._message.value = ""
+        except ValueError as error:
+            self._message.value = f"<b>Cannot be drawn:</b> {html.escape(str(error))}"
+
+
+def _ends(control):
+    if isinstance(control, widgets.Checkbox):
+        return [False, True]
+    if hasattr(control, "options"):
+        return [option[1] if isinstance(option, tuple) else option for option in control.options]
+    return [control.min, control.max]

@@ -1,0 +1,314 @@
+"""Explorers of the lesson on beyond the notebook. TensorFlow is imported when the first picture is drawn."""
+
+import functools
+import html
+import io
+import textwrap
+
+import ipywidgets as widgets
+import numpy as np
+from PIL import Image
+
+from course_lib import ROOT, data, plot
+from course_lib.explorers import Explorer, choice, rows, slider
+from course_lib.images import simulate_scanner
+from course_lib.lessons.beyond import monitoring
+
+FOLDER = ROOT / "course_lib/lessons/beyond/results"
+
+
+def _serve():
+    from course_lib.lessons.beyond import serve
+
+    return serve
+
+
+@functools.cache
+def _release():
+    return _serve().load(FOLDER / "release")
+
+
+# ---- The demo page -------------------------------------------------------------------------------
+
+
+def demo_page() -> Explorer:
+    """An image in; probability, calibration and explanation out, or a refusal with its reason."""
+    return Explorer(
+        _draw_demo_page,
+        {"file": choice("File", demo_files(), value=demo_files()[1][1])},
+        alt="A page with three panels: the picture in the chosen file, the same with a Grad-CAM map over it, and the "
+        "calibrated probability of each class. Above, the answer in words and the warning: not a medical device.",
+        caption="The demo page, here with a simulated mass. For teaching only: not a medical device. In JupyterLab the list "
+        "above it offers more files, and a button takes one of yours; what cannot be answered is refused, with the reason.",
+        size=(10, 4.1),
+        layout=_page_layout,
+    )
+
+
+def _page_layout(explorer):
+    files, said = explorer.controls["file"], widgets.HTML()
+    upload = widgets.FileUpload(
+        accept=".png,.jpg,.jpeg,.dcm",
+        description="A file of yours",
+        tooltip="PNG, JPEG or DICOM; it stays on this machine",
+        layout={"width": "220px"},
+    )
+
+    def take(_change):
+        for file in upload.value:
+            content = bytes(file["content"])
+            files.options = (*files.options, (f"yours: {file['name'][:40]}", content))
+            files.value = content
+
+    def say(_change=None):
+        said.value = f'<p role="status">{html.escape(_words(files.value))}</p>'
+
+    upload.observe(take, "value")
+    files.observe(say, "value")
+    say()
+    return widgets.VBox([rows(files, upload), said])
+
+
+def _draw_demo_page(figure, file):
+    serve = _serve()
+    picture, result = _answer(file)
+    figure.suptitle(textwrap.fill(_words(file), 95) + f"\n{serve.WARNING}", fontsize=10.5)
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.15])
+    if picture is None:
+        left.text(0.5, 0.5, "no picture", ha="center", va="center", transform=left.transAxes)
+        left.set_axis_off()
+    else:
+        plot.image(left, picture, "what the model is given\n", window=(0, 1))
+    if isinstance(result, serve.Answer):
+        names = _release().card["classes"]
+        count, share = result.like_this
+        likeliest = names[int(result.probability.argmax())]
+        plot.overlay(middle, picture, result.heat, f"Grad-CAM for “{likeliest}”,\nwhich may mislead (lesson 11)")
+        places = np.arange(len(names))
+        right.barh(places, result.probability, color=plot.COLOURS["blue"])
+        right.set_yticks(places, [name.replace(" ", "\n") for name in names])
+        right.set(xlim=(0, 1), ylim=(len(names) - 0.4, -0.6), xlabel="calibrated probability")
+        right.set_title(f"answers this sure were right in {share:.0%}\nof {count} validation images")
+    else:
+        middle.set_axis_off()
+        right.set_axis_off()
+        middle.text(0.5, 0.5, "refused: no answer", ha="center", va="center", transform=middle.transAxes, fontsize=13)
+
+
+def _words(file):
+    """The answer about a file in a sentence or two."""
+    serve = _serve()
+    _, result = _answer(file)
+    if isinstance(result, serve.Refusal):
+        return f"No answer. {result}"
+    verdict = "A lesion is suspected" if result.found else "No lesion is suspected"
+    limit = _release().card["threshold"]
+    return (
+        f"{verdict}: probability of any lesion {result.lesion:.2f}, threshold {limit:.2f}. "
+        f"Distance from known images {result.distance:.0f} (up to {_release().card['largest_distance']:.0f} is answered)."
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _answer(file):
+    """The picture in a file (size, size) or None, and the Answer or Refusal."""
+    serve, card, picture = _serve(), _release().card["input"], None
+    try:
+        image = serve.read_image(file, card["size"], card["field_of_view_mm"])
+        picture = image[0, ..., 0]
+        return picture, serve.answer(_release(), image)
+    except serve.Refusal as refusal:
+        return picture, refusal
+
+
+@functools.cache
+def demo_files():
+    """Names and bytes of files to try: slices of test patients, and what should be refused."""
+    from pydicom.data import get_testdata_file
+
+    test, names = data.load("brain-lesions").test, data.load("brain-lesions").class_names
+    area, files = test.targets["lesion_area"], []
+    for number, name in enumerate(names):
+        patient = np.unique(test.groups[test.targets["label"] == number])[4]
+        own = np.flatnonzero(test.groups == patient)
+        files.append((f"brain, simulated: {name}", test.x[own[np.argmax(area[own])]]))
+    mass = files[1][1]
+    noisy, blurred = (simulate_scanner(mass[None], **change)[0] for change in ({"noise": 0.08}, {"blur": 1.5}))
+    echo, ct = data.sample("echo").image[0], data.sample("ct").image
+    side = min(echo.shape[:2])
+    retina = data.sample("retina").image
+    files += [
+        ("the mass, a noisy scanner", noisy),
+        ("the mass, a blurred scanner", blurred),
+        ("the mass, upside down", mass[::-1]),
+        ("CT, as a picture", np.clip((ct + 160) / 400, 0, 1)),
+        ("MR of something else, as a picture", data.sample("mr").image),
+        ("retina", retina[::2, ::2]),
+        ("retina, made grey", retina[::2, ::2].mean(-1)),
+        ("echocardiogram, made grey", echo[:side, -side:].mean(-1)),
+        ("noise", np.random.default_rng(0).random((64, 64))),
+    ]
+    files = [(name, _png(image)) for name, image in files]
+    with open(get_testdata_file("CT_small.dcm", download=False), "rb") as file:
+        files.append(("CT, as a DICOM file", file.read()))
+    damaged = dict(files)["retina"]
+    return (*files, ("a damaged file", damaged[: len(damaged) // 2]), ("a text called brain.png", b"This is a brain."))
+
+
+def _png(image):
+    buffer = io.BytesIO()
+    Image.fromarray(np.uint8(np.round(255 * np.squeeze(image)))).save(buffer, "png")
+    return buffer.getvalue()
+
+
+# ---- Another scanner -----------------------------------------------------------------------------
+
+MODELS = ["trained on the images as they are", "trained with varied intensity"]
+_PER_CLASS = 20
+
+
+def another_scanner() -> Explorer:
+    """Move the scanner away from the one of the training, and watch accuracy, confidence and refusals."""
+    return Explorer(
+        _draw_another_scanner,
+        {
+            "noise": slider("Noise σ", 0.0, 0.1, 0.02, step=0.01),
+            "gamma": slider("Contrast: gamma", 0.5, 2.0, 1.0, step=0.05),
+            "blur": slider("Blur: full width in pixels", 0.0, 5.0, 1.5, step=0.25),
+            "model": choice("Model", MODELS),
+        },
+        alt="Left: a brain slice, as it is and as the other scanner shows it. Middle: bars of accuracy, mean confidence and "
+        "share refused, for the known and the other scanner. Right: histograms of the distance from known images for both, "
+        "with the limit beyond which images are refused.",
+        caption="Simulated lesions, simulated scanners; 80 test slices of as many patients, so an accuracy here is good to "
+        "about ±0.1. The limit was chosen on validation patients of the known scanner.",
+        size=(11, 3.7),
+    )
+
+
+def _draw_another_scanner(figure, noise, gamma, blur, model):
+    images, label = _slices()
+    changed = simulate_scanner(images, noise=noise, gamma=gamma, blur=blur)
+    known, other = _judged(model), _judge(model, changed, label)
+    before, after, bars, distances = figure.subplots(1, 4, width_ratios=[1, 1, 1.25, 1.7])
+    place = _PER_CLASS + 3
+    plot.image(before, images[place, ..., 0], "a slice with a mass,\nas it is", window=(0, 1))
+    plot.image(after, changed[place, ..., 0], "\non the other scanner", window=(0, 1))
+    names = ["accuracy", "mean\nconfidence", "refused"]
+    for offset, values, colour, name in ((-0.2, known, "sky", "known"), (0.2, other, "vermilion", "other")):
+        bars.bar(np.arange(3) + offset, values[:3], 0.38, color=plot.COLOURS[colour], label=name)
+    bars.set_xticks(range(3), names, fontsize=9)
+    bars.set(ylim=(0, 1.28), yticks=[0, 0.5, 1])
+    bars.legend(ncols=2, loc="upper center", fontsize=8)
+    edges = np.geomspace(10, 20_000, 45)
+    for values, colour in ((known[3], "sky"), (other[3], "vermilion")):
+        count, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+        distances.stairs(count, edges, fill=True, color=plot.COLOURS[colour], alpha=0.65)
+    limit = _known(model)[1]
+    distances.axvline(limit, color="black", lw=1.5)
+    distances.text(limit * 1.1, 0.93, "refused →", transform=distances.get_xaxis_transform(), in_layout=False)
+    distances.set(xscale="log", xlabel="distance from known images", ylabel="slices", ylim=(0, 42))
+
+
+@functools.cache
+def _slices():
+    """One slice (the one with the largest lesion) of each of 20 test patients of each class: images, labels."""
+    test = data.load("brain-lesions").test
+    label, area, chosen = test.targets["label"], test.targets["lesion_area"], []
+    for number in range(4):
+        for patient in np.unique(test.groups[label == number])[:_PER_CLASS]:
+            own = np.flatnonzero(test.groups == patient)
+            chosen.append(own[np.argmax(area[own])])
+    return test.x[chosen], label[chosen]
+
+
+@functools.cache
+def _known(model):
+    """A model, the distance up to which it answers, and what it is familiar with."""
+    release = _release()
+    if model == MODELS[0]:
+        return release.model, release.card["largest_distance"], release.familiar
+    serve, brains = _serve(), data.load("brain-lesions")
+    varied = serve.keras.models.load_model(FOLDER / "varied.keras", compile=False)
+    familiar = monitoring.familiarise(serve.look(varied, brains.train.x[::4])[1]["early"])
+    limit = np.quantile(familiar.distance(serve.look(varied, brains.val.x)[1]["early"]), 0.98)
+    return varied, float(limit), familiar
+
+
+@functools.cache
+def _judged(model):
+    return _judge(model, *_slices())
+
+
+def _judge(model, images, label):
+    """Accuracy, mean largest probability, share refused, and the distances (n,)."""
+    network, limit, familiar = _known(model)
+    logits, features = _serve().look(network, images)
+    probability = np.exp(logits - logits.max(1, keepdims=True))
+    probability /= probability.sum(1, keepdims=True)
+    distance = familiar.distance(features["early"])
+    return (probability.argmax(1) == label).mean(), probability.max(1).mean(), (distance > limit).mean(), distance
+
+
+# ---- Monitoring ----------------------------------------------------------------------------------
+
+CHANGES = {"nothing changes": 0, "a quarter": 1, "half": 2, "three quarters": 3, "all of it": 4}
+_DAYS, _CHANGE, _STREAMS = 60, 30, 400
+
+
+def watch() -> Explorer:
+    """A clinic whose scanner changes on day 31: when does the alarm ring, and how often for nothing?"""
+    return Explorer(
+        _draw_watch,
+        {
+            "change": choice("The scanner changes by", CHANGES, "a quarter"),
+            "patients": slider("Patients a day", 2, 40, 16),
+            "limit": slider("Alarm when the sum exceeds", 1.0, 20.0, 6.0, step=0.5),
+        },
+        alt="Left: daily mean of the log distance over 60 days, with the day of the change. Middle: the cumulative sum of the "
+        "same days, with the alarm limit. Right: a histogram of the day of the first alarm over 400 simulated clinics.",
+        caption="Left and middle: one simulated clinic, its scanner changed from day 31 on (dotted). Right: 400 such clinics. "
+        "Alarms before the change are false. Distances are stored (model of seed 0); the sum is in standard deviations of a day.",
+        size=(11, 3.6),
+    )
+
+
+def _draw_watch(figure, change, patients, limit):
+    means, reference, spread = _streams(CHANGES[change], patients)
+    sums = monitoring.cusum((means - reference) / spread, reference=0, slack=0.5)
+    rings = sums > limit
+    first = np.where(rings.any(1), rings.argmax(1) + 1, np.inf)
+    days = np.arange(1, _DAYS + 1)
+    left, middle, right = figure.subplots(1, 3)
+    left.plot(days, means[0], ".-", lw=1)
+    left.axhline(reference, color="0.6", lw=1)
+    left.set(ylabel="mean log distance", title="one clinic, day by day")
+    middle.plot(days, sums[0])
+    middle.axhline(limit, color=plot.COLOURS["vermilion"], lw=1.5)
+    middle.set(ylabel="cumulative sum S", title="\n".join(["piled up:", _first_alarm(first[0])]), ylim=(0, None))
+    right.hist(first[np.isfinite(first)], np.arange(0.5, _DAYS + 1), color=plot.COLOURS["blue"])
+    false, late = (first <= _CHANGE).mean(), ((first > _CHANGE) & np.isfinite(first)).mean()
+    right.set(
+        title=f"before the change {false:.0%}\nafter it {late:.0%}, never {1 - false - late:.0%}", ylabel="clinics"
+    )
+    for ax in (left, middle, right):
+        ax.axvline(_CHANGE + 0.5, color="black", ls=":", lw=1.2)
+        ax.set(xlabel="day", xlim=(0, _DAYS + 1))
+
+
+def _first_alarm(day):
+    return f"first alarm on day {day:.0f}" if np.isfinite(day) else "no alarm"
+
+
+@functools.lru_cache(maxsize=32)
+def _streams(change, patients):
+    """Daily means (streams, days), and mean and standard deviation of a day of validation patients."""
+    with np.load(FOLDER / "days.npz", allow_pickle=False) as file:
+        val, test = np.log(file["val"]), np.log(file["test"])
+        val_groups, groups = file["val_groups"], file["test_groups"]
+    known = monitoring.daily_means(val, val_groups, patients, _DAYS, repeats=_STREAMS)
+    before, after = (
+        monitoring.daily_means(score, groups, patients, _CHANGE, repeats=_STREAMS, seed=seed)
+        for seed, score in ((1, test[0]), (2, test[change]))
+    )
+    return np.concatenate([before, after], 1), known.mean(), known.std()

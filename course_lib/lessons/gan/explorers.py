@@ -1,0 +1,162 @@
+"""Explorers of the lesson on GAN. TensorFlow is imported when the first image is made."""
+
+import functools
+
+import numpy as np
+
+from course_lib import ROOT, data, plot
+from course_lib.explorers import Explorer, choice, slider
+
+CLASSES = ["healthy", "mass", "white-matter lesions", "infarct"]
+SPACES = ["pixels", "features (see section 6)"]
+DATA_SPREAD = 0.6
+
+
+# ---- The perfect discriminator, on a line --------------------------------------------------------------------------------
+
+
+def perfect_discriminator() -> Explorer:
+    """Data and generated points on a line, the best possible discriminator between them, and how hard it pushes."""
+    return Explorer(
+        _draw_perfect_discriminator,
+        {
+            "mean": slider("Mean of the generated points", -4.0, 4.0, 2.5, step=0.25),
+            "spread": slider("Spread of the generated points", 0.2, 1.5, 0.6, step=0.1),
+        },
+        alt="Left: a blue bell for the data, an orange one for the generated points, and a black curve that falls from one to "
+        "zero between them. Right: two bars, the mean push of the generated points under the two losses.",
+        caption="Left: densities of data and generated points, and the perfect discriminator p/(p+q) in black. Right: how hard "
+        "each loss pushes the generated points on average (length of the slope), on a logarithmic scale.",
+        size=(9.5, 3.6),
+    )
+
+
+def _bell(x, mean, spread):
+    return np.exp(-0.5 * ((x - mean) / spread) ** 2) / (spread * np.sqrt(2 * np.pi))
+
+
+def pushes(mean, spread):
+    """Mean length of the slope at the generated points against the perfect discriminator: (minimax, non-saturating).
+
+    Data: normal, mean 0, standard deviation DATA_SPREAD; generated points: normal. With the logit a = log p − log q the
+    slopes of the two losses at x are −D a′ and −(1 − D) a′.
+    """
+    x = mean + spread * np.linspace(-5, 5, 401)
+    weight = _bell(x, mean, spread)
+    logit = -0.5 * (x / DATA_SPREAD) ** 2 + 0.5 * ((x - mean) / spread) ** 2 + np.log(spread / DATA_SPREAD)
+    slope = np.abs(-x / DATA_SPREAD**2 + (x - mean) / spread**2)
+    real = 0.5 * (1 + np.tanh(logit / 2))  # the sigmoid, safe for any logit
+    fake = 0.5 * (1 - np.tanh(logit / 2))
+    return tuple(float(np.average(side * slope, weights=weight)) for side in (real, fake))
+
+
+def _draw_perfect_discriminator(figure, mean, spread):
+    left, right = figure.subplots(1, 2, width_ratios=[2, 1])
+    x = np.linspace(-6, 6, 601)
+    p, q = _bell(x, 0, DATA_SPREAD), _bell(x, mean, spread)
+    left.fill_between(x, p, color=plot.COLOURS["blue"], alpha=0.4, lw=0, label="data")
+    left.fill_between(x, q, color=plot.COLOURS["orange"], alpha=0.5, lw=0, label="generated")
+    seen = p + q > 1e-6  # elsewhere nothing is ever seen
+    left.plot(x[seen], (p / np.maximum(p + q, 1e-12))[seen], color="black", label="perfect D")
+    left.set(xlabel="x", ylabel="density, or D", ylim=(0, 2.05), xlim=(-6, 6))
+    left.legend(loc="upper left")
+    sizes = pushes(mean, spread)
+    right.barh([1, 0], np.maximum(sizes, 1e-4), color=[plot.COLOURS["sky"], plot.COLOURS["vermilion"]])
+    right.set(xscale="log", xlim=(1e-4, 100), xlabel="mean push", yticks=[1, 0])
+    right.set_yticklabels(["minimax", "non-saturating"])
+    right.set_title(f"minimax {sizes[0]:.3f}\nnon-saturating {sizes[1]:.3f}")
+
+
+# ---- A walk in latent space -----------------------------------------------------------------------------------------------
+
+
+def walk() -> Explorer:
+    """From one latent vector to another: the image that is made, and the training image that is nearest to it."""
+    return Explorer(
+        _draw_walk,
+        {
+            "label": choice("Class that is asked for", CLASSES, "mass"),
+            "start": slider("Start: latent vector number", 0, 30, 3),
+            "goal": slider("Goal: latent vector number", 0, 30, 8),
+            "way": slider("Way from start to goal (tenths)", 0, 10, 3),
+            "space": choice("Nearest in", SPACES),
+        },
+        alt="Three brain slices of 32×32 pixels: the generated one, the nearest of the training slices, and their difference "
+        "in red and blue.",
+        caption="Left: made by the stored conditional generator. Middle: the nearest of the 2,400 training slices (real anatomy, "
+        "simulated lesions). Right: generated minus real. The distance is compared with that of a test slice to its "
+        "nearest training slice.",
+        size=(9.5, 3.7),
+    )
+
+
+def latent(number):
+    """The latent vector (32,) with this number."""
+    return np.random.default_rng(1000 + number).normal(size=32).astype(np.float32)
+
+
+def between(a, b, share):
+    """The latent vector at `share` of the way from a to b, along an arc: lengths in between stay usual lengths.
+
+    On the straight line, the middle between two independent normal vectors is shorter than nearly all vectors that the
+    generator has seen. Spherical interpolation, Shoemake 1985 (doi:10.1145/325165.325242), of direction; the length is
+    interpolated by itself.
+    """
+    length_a, length_b = np.linalg.norm(a), np.linalg.norm(b)
+    angle = np.arccos(np.clip(a @ b / (length_a * length_b), -1, 1))
+    if angle < 1e-4:
+        return (1 - share) * a + share * b
+    direction = (np.sin((1 - share) * angle) * a / length_a + np.sin(share * angle) * b / length_b) / np.sin(angle)
+    return ((1 - share) * length_a + share * length_b) * direction
+
+
+def _draw_walk(figure, label, start, goal, way, space):
+    gan = _gan()
+    z = between(latent(start), latent(goal), way / 10)[None]
+    made = gan.sample(_generator(), z, np.array([CLASSES.index(label)]))
+    train, usual = _reference(space)
+    place, distance = gan.nearest(_in_space(made, space), train)
+    brains = _brains()
+    real = brains.train.x[place[0], :, :, 0]
+    real_label = CLASSES[brains.train.targets["label"][place[0]]]
+    axes = figure.subplots(1, 3)
+    plot.image(axes[0], made[0, :, :, 0], f"generated: {label}", window=(0, 1))
+    plot.image(axes[1], real, f"nearest training slice: {real_label}", window=(0, 1))
+    compared = f"distance {distance[0]:.1f}\n(a test slice: {usual:.1f})"
+    plot.signed(axes[2], made[0, :, :, 0] - real, compared, limit=1, colour_bar=False)
+
+
+def _gan():
+    from course_lib import gan
+
+    return gan
+
+
+@functools.cache
+def _brains():
+    return data.load("brain-lesions", size=32)
+
+
+@functools.cache
+def _generator():
+    return _gan().keras.models.load_model(ROOT / "course_lib/lessons/gan/results/conditional.keras")
+
+
+@functools.cache
+def _features():
+    return _gan().feature_model()
+
+
+def _in_space(images, space):
+    if space == SPACES[0]:
+        return images
+    return _features()(images, training=False).numpy()
+
+
+@functools.cache
+def _reference(space):
+    """The training slices as points, and the median distance of a test slice to its nearest one."""
+    brains = _brains()
+    train = _in_space(brains.train.x, space)
+    _, distance = _gan().nearest(_in_space(brains.test.x[::4], space), train)
+    return train, float(np.median(distance))

@@ -1,0 +1,155 @@
+"""Explorers of the lesson on enhancement and restoration. TensorFlow is imported when the first image is restored."""
+
+import functools
+
+import numpy as np
+
+from course_lib import data, plot
+from course_lib.explorers import Explorer, choice, slider
+
+DAMAGES = {"noise": "noise", "a hole": "hole", "half the resolution": "upscale"}
+CLASSES = ["healthy", "mass", "white-matter lesions", "infarct"]
+LOSSES = ["L2", "L1", "L1 + 0.1 adversarial", "L1 + 0.5 adversarial"]
+CLASSICAL = "without learning"
+DIETS = ["healthy only", "half and half", "mass only"]
+_IMAGES = [f"{name}, patient {letter}" for name in CLASSES for letter in "AB"]
+_LIMIT = 0.4  # of the difference images
+
+
+def restorers() -> Explorer:
+    """One slice, one kind of damage, one loss: what comes back, and where it is wrong."""
+    return Explorer(
+        _draw_restorers,
+        {
+            "image": choice("Slice", _IMAGES, "mass, patient A"),
+            "damage": choice("Damage", DAMAGES, "half the resolution"),
+            "loss": choice("Restored by", [CLASSICAL, *LOSSES], "L1 + 0.5 adversarial"),
+            "sigma": slider("Noise: standard deviation σ", 0.0, 0.3, 0.1, step=0.02),
+            "row": slider("Hole: row of its middle", 4, 27, 14),
+            "column": slider("Hole: column of its middle", 4, 27, 12),
+        },
+        alt="Four pictures: the true slice with its lesion outlined, the damaged slice, the restored slice with its PSNR "
+        "and sharpness, and the difference of restored and true slice in red and blue.",
+        caption="Stored restorers, simulated lesions. Last picture: restored minus true; red is too bright, blue too dark "
+        "(deepest at ±0.4), and white is right. The outline is the lesion.",
+        size=(11, 3.3),
+    )
+
+
+def _draw_restorers(figure, image, damage, loss, sigma, row, column):
+    task, restore = DAMAGES[damage], _restore()
+    truth, lesion = _picture(image)
+    condition = _condition(task, truth, sigma, row, column)
+    if loss == CLASSICAL:
+        restored, name = _classical(task, condition, sigma)
+    else:
+        restored, name = _network("losses.npz", f"{task}, {loss}")(condition).numpy(), loss
+    restored = np.clip(restored, 0, 1)
+    mask = condition[..., 1:]
+    quality = restore.psnr(truth[None], restored, mask)[0]
+    sharp = restore.sharpness(restored, mask)[0] / restore.sharpness(truth[None], mask)[0]
+    _four(
+        figure,
+        (truth, lesion, image),
+        (condition, damage),
+        (restored, name),
+        f"PSNR {quality:.1f} dB, sharpness {sharp:.2f}",
+    )
+
+
+def training_sets() -> Explorer:
+    """The same damage, repaired by restorers that have seen different patients."""
+    images = [name for name in _IMAGES if name.startswith(("healthy", "mass"))]
+    return Explorer(
+        _draw_training_sets,
+        {
+            "image": choice("Slice", images, "mass, patient A"),
+            "damage": choice("Damage", ["noise", "a hole"], "a hole"),
+            "diet": choice("The restorer was trained on", DIETS),
+            "sigma": slider("Noise: standard deviation σ", 0.0, 0.3, 0.2, step=0.02),
+            "row": slider("Hole: row of its middle", 4, 27, 20),
+            "column": slider("Hole: column of its middle", 4, 27, 21),
+        },
+        alt="Four pictures: a true slice, the damaged slice, the slice restored by a network that was trained on certain "
+        "patients only, and the difference in red and blue.",
+        caption="Stored GANs that differ in nothing but the patients they learned from. Last picture: restored minus "
+        "true, deepest at ±0.4. The outline is the lesion that is truly there. Simulated lesions.",
+        size=(11, 3.3),
+    )
+
+
+def _draw_training_sets(figure, image, damage, diet, sigma, row, column):
+    task = DAMAGES[damage]
+    truth, lesion = _picture(image)
+    condition = _condition(task, truth, sigma, row, column)
+    restored = np.clip(_network("patients.npz", f"{task}, {diet}")(condition).numpy(), 0, 1)
+    inside = lesion if lesion.any() else condition[0, ..., 1] > 0
+    change = (restored[0, ..., 0] - truth[..., 0])[inside].mean()
+    where = "in the lesion" if lesion.any() else "where it was damaged"
+    _four(
+        figure, (truth, lesion, image), (condition, damage), (restored, f"trained on {diet}"), f"{change:+.2f} {where}"
+    )
+
+
+def _four(figure, true, damaged, restored, verdict):
+    (truth, lesion, title), (condition, damage), (result, method) = true, damaged, restored
+    axes = figure.subplots(1, 4)
+    plot.image(axes[0], truth[..., 0], f"the truth:\n{title}", window=(0, 1))
+    plot.image(axes[1], condition[0, ..., 0], f"the network sees:\n{damage}", window=(0, 1))
+    plot.image(axes[2], result[0, ..., 0], f"restored:\n{method}", window=(0, 1))
+    plot.signed(
+        axes[3], result[0, ..., 0] - truth[..., 0], f"restored − truth:\n{verdict}", limit=_LIMIT, colour_bar=False
+    )
+    if lesion.any():
+        for ax in axes[[0, 2, 3]]:
+            ax.contour(lesion, [0.5], colors=plot.COLOURS["orange"], linewidths=1.2)
+
+
+def _restore():
+    from course_lib.lessons.restoration import model as restore
+
+    return restore
+
+
+@functools.cache
+def _examples():
+    """Images (8, 32, 32, 1) and masks: of each class two test patients, the slice with the largest lesion."""
+    test = data.load("brain-lesions", size=32).test
+    label, area, rows = test.targets["label"], test.targets["lesion_area"], []
+    for number in range(len(CLASSES)):
+        for patient in np.unique(test.groups[label == number])[[1, 4]]:
+            own = np.flatnonzero(test.groups == patient)
+            rows.append(own[np.argmax(area[own])])
+    return test.x[rows], test.masks[rows]
+
+
+def _picture(image):
+    images, masks = _examples()
+    number = _IMAGES.index(image)
+    return images[number], masks[number]
+
+
+@functools.cache
+def _network(file, name):
+    return _restore().stored_unet(file, name)
+
+
+def _condition(task, truth, sigma, row, column):
+    restore = _restore()
+    if task == "noise":
+        return restore.add_noise(truth[None], sigma, np.random.default_rng(0))
+    if task == "hole":
+        return restore.cut_hole(truth[None], [[row, column]])
+    return restore.half_resolution(truth[None])
+
+
+def _classical(task, condition, sigma):
+    """The restored image (1, h, w, 1) and the name of the method."""
+    from skimage import restoration
+
+    d, m = condition[0, ..., 0], condition[0, ..., 1] > 0
+    if task == "noise":
+        return restoration.denoise_tv_chambolle(d, max(0.8 * sigma, 1e-3))[None, ..., None], "total variation"
+    if task == "hole":
+        return restoration.inpaint_biharmonic(d, m)[None, ..., None], "biharmonic"
+    return d[None, ..., None], "bicubic"

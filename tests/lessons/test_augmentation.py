@@ -1,0 +1,78 @@
+"""What the explorers of lesson 07 draw, and that the stored learning curves fit together."""
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from course_lib import ROOT
+from course_lib.lessons.augmentation import explorers
+
+RETINA = "retina, microaneurysms (real)"
+
+
+def panels(**changes):
+    """Pictures and labels of the three panels of the explorer of transforms, with some controls changed."""
+    explorer = explorers.transforms()
+    figure = Figure()
+    explorer.draw(figure, **{**explorer.values, "image": RETINA, **changes})
+    return [np.asarray(ax.images[0].get_array()) for ax in figure.axes], [ax.get_xlabel() for ax in figure.axes]
+
+
+def test_warp_turns_counter_clockwise_and_scales_and_moves_as_its_names_say():
+    image = np.arange(35, dtype=float).reshape(5, 7)
+    np.testing.assert_allclose(explorers.warp(image[:, :5], explorers.rotation(90)), np.rot90(image[:, :5]), atol=1e-9)
+    right_and_down = explorers.warp(image, np.eye(2), (1 / 5, 2 / 7))
+    np.testing.assert_allclose(right_and_down[1:, 2:], image[:-1, :-2], atol=1e-9)
+    assert not right_and_down[0].any()
+    (before, after, _), _ = panels(transform="scaling", strength=1.0)  # twice as large: the middle half remains
+    np.testing.assert_allclose(after[0, 0], before[25:27, 25:27].mean(), atol=0.05)
+
+
+def test_reflection_invents_a_microaneurysm_and_zeros_do_not():
+    for border, parts in [("reflect", 3), ("zeros (constant)", 2)]:
+        _, labels = panels(transform="translation", strength=0.5, border=border)
+        assert labels[1].endswith(f"in {parts} part(s)")
+
+
+def test_geometric_transforms_move_the_mask_and_intensity_leaves_it():
+    _, labels = panels(transform="scaling", strength=0.5)
+    before, after = (int(label.split(":")[1].split()[0]) for label in labels[:2])
+    assert after == pytest.approx(2 * before, rel=0.2)  # a scale of √2 doubles the area
+    _, labels = panels(transform="scaling", strength=0.5, with_mask=False)
+    assert f"{before} pixels" in labels[1]
+    for transform in ("gain", "gamma", "shift of all values", "Rician noise"):
+        (original, changed, _), labels = panels(transform=transform, strength=0.5)
+        assert f"{before} pixels" in labels[1] and not np.array_equal(original, changed)
+
+
+def test_strength_zero_changes_nothing_but_a_flip():
+    for transform in ("rotation", "scaling", "translation", "elastic", "gain", "gamma", "shift of all values"):
+        (before, after, _), _ = panels(transform=transform, strength=0.0)
+        np.testing.assert_allclose(after, before, atol=1e-6, err_msg=transform)
+    (before, after, _), _ = panels(transform="flip left–right", strength=0.0)
+    np.testing.assert_allclose(after, before[:, ::-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", explorers.IMAGES)
+def test_every_image_is_in_range_and_its_mask_fits(name):
+    image, mask, _, (black, white) = explorers.image_and_mask(name)
+    assert image.ndim == 2 and image.min() >= 0 and image.max() <= 1 and black < white
+    if mask is not None:
+        assert mask.shape == image.shape and mask.dtype == bool and 0 < mask.mean() < 0.5
+    assert ("simulated" in name) != ("real" in name)
+
+
+def test_stored_learning_curves_fit_together():
+    stored = json.loads(
+        (ROOT / "course_lib/lessons/augmentation/results/learning_curves.json").read_text(encoding="utf-8")
+    )
+    rows = stored["results"]["rows"]
+    mean = {(row["patients"], row["arm"], row["test"]): row["balanced_accuracy"] for row in rows}
+    assert len(mean) == len(rows) == (3 * 3 + 1) * 3 and len(stored["seeds"]) == 5
+    for row in rows:
+        assert row["balanced_accuracy"] == pytest.approx(np.mean(row["seeds"]), abs=2e-4) and len(row["seeds"]) == 5
+        assert row["interval"][0] < row["balanced_accuracy"] < row["interval"][1]
+        difference = row["balanced_accuracy"] - mean[row["patients"], "none", row["test"]]
+        assert row["difference"] == pytest.approx(difference, abs=2e-4)

@@ -1,0 +1,75 @@
+"""Lesson 10: its explorer draws what scikit-learn computes, and its stored results belong together."""
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
+
+from course_lib import ROOT
+from course_lib.lessons.evaluation import explorers
+from course_lib.ops import softmax
+
+
+def draw(**changes):
+    """The axes of the explorer's picture, by their order: scores, table, ROC, precision and recall."""
+    figure = Figure(figsize=(11.5, 3.7), layout="constrained")
+    values = {"disease": "any lesion", "threshold": 0.5, "prevalence": 25.0}
+    explorers._draw_threshold_and_prevalence(figure, **{**values, **changes})
+    return figure.axes
+
+
+def cells(ax):
+    """The four numbers of the table: ill and called ill, ill and called healthy, healthy and …"""
+    return [float(text.get_text()) for text in ax.texts]
+
+
+def point(ax):
+    """The one marker on a curve."""
+    (line,) = [line for line in ax.lines if line.get_marker() == "o"]
+    return line.get_xdata()[0], line.get_ydata()[0]
+
+
+@pytest.mark.parametrize("disease", explorers.DISEASES)
+def test_at_the_test_sets_own_prevalence_the_explorer_is_scikit_learn(disease):
+    truth, score = explorers._stored_scores(disease)
+    called = score >= 0.37
+    _, table, roc, recall = draw(disease=disease, threshold=0.37, prevalence=100 * truth.mean())
+    assert point(recall) == pytest.approx((recall_score(truth, called), precision_score(truth, called)))
+    assert point(roc)[1] == pytest.approx(recall_score(truth, called))
+    assert point(roc)[0] == pytest.approx(1 - recall_score(~truth, ~called))
+    counts = [np.sum(a & b) for a in (truth, ~truth) for b in (called, ~called)]
+    assert np.allclose(cells(table), 1000 * np.array(counts) / len(truth), atol=0.51)
+    curve = roc.lines[0]
+    assert np.trapezoid(curve.get_ydata(), curve.get_xdata()) == pytest.approx(roc_auc_score(truth, score), abs=2e-3)
+
+
+def test_prevalence_moves_the_table_and_precision_but_not_the_roc():
+    _, table, roc, recall = draw(prevalence=75.0)
+    _, rare_table, rare_roc, rare_recall = draw(prevalence=1.0)
+    assert point(roc) == point(rare_roc) and np.array_equal(roc.lines[0].get_ydata(), rare_roc.lines[0].get_ydata())
+    # The last point of the curve: everybody is called ill.
+    assert recall.lines[0].get_ydata()[-1] == pytest.approx(0.75)
+    assert rare_recall.lines[0].get_ydata()[-1] == pytest.approx(0.01)
+    assert point(recall)[0] == point(rare_recall)[0] and point(rare_recall)[1] < point(recall)[1] / 5
+    assert sum(cells(rare_table)[:2]) == pytest.approx(10, abs=1) and sum(cells(table)[:2]) == pytest.approx(750, abs=1)
+
+
+def test_with_nobody_called_ill_there_is_no_precision():
+    _, table, _, recall = draw(disease="mass", threshold=1.0)
+    assert cells(table)[0] == cells(table)[2] == 0
+    assert "PPV –" in table.get_title() and not [line for line in recall.lines if line.get_marker() == "o"]
+
+
+def test_stored_scores_give_the_stored_accuracies():
+    runs = json.loads((ROOT / "course_lib/lessons/evaluation/results" / "evaluation.json").read_text(encoding="utf-8"))[
+        "results"
+    ]
+    assert len(runs["cnn"]) == len(runs["marker"]) == 5
+    with np.load(ROOT / "course_lib/lessons/evaluation/results" / "scores.npz", allow_pickle=False) as scores:
+        assert np.unique(scores["test_groups"]).size == 160
+        for arm in ("cnn", "half", "noisy"):
+            for seed, run in runs[arm].items():
+                answers = softmax(scores[f"{arm}_test_{seed}"].astype(float)).argmax(axis=1)
+                assert accuracy_score(scores["test_label"], answers) == pytest.approx(run["accuracy"], abs=1e-4)

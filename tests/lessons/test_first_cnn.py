@@ -1,0 +1,125 @@
+"""What the explorers of lesson 06 compute, against Keras, and the results that the lesson reads."""
+
+import json
+
+import numpy as np
+import pytest
+
+from course_lib import ROOT, models
+from course_lib.lessons.first_cnn import explorers
+
+keras, layers = models.keras, models.keras.layers
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"size": 65, "c_in": 1, "padding": "same", "blocks": 3, "filters": 8, "kernel": 5, "classes": 4},
+        {"size": 50, "head": explorers.GAP, "blocks": 1, "kernel": 7, "classes": 2},
+    ],
+)
+def test_the_calculator_counts_as_keras_does(settings):
+    ours = explorers.network_layers(**settings)
+    full = {"blocks": 2, "filters": 32, "kernel": 3, "padding": "valid", "head": explorers.FLATTEN, "classes": 10}
+    full |= settings
+    model = keras.Sequential([layers.Input(ours[0].shape)])
+    for block in range(full["blocks"]):
+        model.add(layers.Conv2D(full["filters"] * 2**block, full["kernel"], padding=full["padding"]))
+        model.add(layers.MaxPooling2D(2))
+    model.add(layers.Flatten() if full["head"] == explorers.FLATTEN else layers.GlobalAveragePooling2D())
+    model.add(layers.Dense(full["classes"]))
+    assert [(layer.output.shape[1:], layer.count_params()) for layer in model.layers] == [
+        (layer.shape, layer.parameters) for layer in ours[1:]
+    ]
+
+
+def test_the_default_network_is_the_articles():
+    assert sum(layer.parameters for layer in explorers.network_layers()) == 595_402
+
+
+def test_multiplications_are_counted_at_every_place():
+    conv, dense = explorers.network_layers(size=6, c_in=2, blocks=1, filters=5, classes=3)[1::3]
+    assert conv.multiplications == 4 * 4 * 3 * 3 * 2 * 5
+    assert dense.multiplications == 2 * 2 * 5 * 3
+
+
+def test_too_many_blocks_are_named_in_a_sentence():
+    with pytest.raises(ValueError, match="32×32 pixels is too small: in block 3 of 4 only 3×3 are left"):
+        explorers.network_layers(size=32, blocks=4, kernel=7)
+
+
+def keras_model(name):
+    """The stored network, built in Keras."""
+    stored = explorers._stored()
+    if name == explorers.SMALL:
+        model = models.small_cnn((64, 64, 1), 4, mean=stored["mean"], variance=stored["std"] ** 2)
+    else:
+        convolutions = [layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D()]
+        convolutions += [layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D()]
+        model = keras.Sequential([layers.Input((64, 64, 1)), *convolutions, layers.Flatten(), layers.Dense(4)])
+    prefix = "small" if name == explorers.SMALL else "article"
+    for place, variable in enumerate(model.trainable_variables):
+        variable.assign(stored[f"{prefix}_{place}"].astype(np.float32))
+    return model
+
+
+@pytest.mark.parametrize("name", [explorers.ARTICLE, explorers.SMALL])
+def test_the_feature_maps_are_those_of_keras(name):
+    model, stored = keras_model(name), explorers._stored()
+    x = stored["images"][:, :, :, None] / np.float32(255)
+    maps = [layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.MaxPooling2D)]
+    outputs = keras.Model(model.inputs[0], [layer.output for layer in [*maps, model.layers[-1]]])(x)
+    for place in range(len(x)):
+        steps, probabilities = explorers._forward(name, place)
+        for step, theirs in zip(steps, outputs[:-1], strict=True):
+            np.testing.assert_allclose(step.maps, theirs[place], rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(probabilities, keras.ops.softmax(outputs[-1])[place], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", [explorers.ARTICLE, explorers.SMALL])
+def test_the_frame_is_all_that_a_value_sees(name, monkeypatch):
+    """Noise outside the frame of a value leaves it as it was; noise in the frame's last row alone does not."""
+    stored = dict(explorers._stored())
+    steps, _ = explorers._forward(name, 0)
+    row, column = 1, 2
+    for place, step in enumerate(steps):
+        if step.field > 40:
+            continue  # sees nearly everything
+        top, left = step.start + row * step.jump, step.start + column * step.jump
+        inside = np.zeros((64, 64), bool)
+        inside[max(top, 0) : top + step.field, max(left, 0) : left + step.field] = True
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8)
+        results = []
+        last_row = inside & (np.arange(64) == top + step.field - 1)[:, None]
+        for kept in (inside, ~last_row):
+            changed = stored | {"images": np.where(kept, stored["images"][:1], noise)}
+            monkeypatch.setattr(explorers, "_stored", lambda changed=changed: changed)
+            explorers._forward.cache_clear()
+            results.append(explorers._forward(name, 0)[0][place].maps[row, column])
+        np.testing.assert_array_equal(results[0], step.maps[row, column])
+        assert not np.array_equal(results[1], step.maps[row, column])
+    explorers._forward.cache_clear()
+
+
+def test_the_stored_results_are_the_ones_the_lesson_tells():
+    results = json.loads((ROOT / "course_lib/lessons/first_cnn/results/heads.json").read_text(encoding="utf-8"))[
+        "results"
+    ]
+    arms = {(arm["arm"], arm["patients"]): arm for arm in results["arms"]}
+    flatten, small = arms["article's model, Flatten", 100], arms["small CNN, GAP", 100]
+    assert [row["seed"] for row in flatten["rows"]] == [0, 1, 2, 3, 4]
+    assert flatten["parameters"] == 68_996 and small["parameters"] == 60_740
+    for row in flatten["rows"]:  # overfitted from every seed
+        assert row["history"]["accuracy"][-1] > row["history"]["val_accuracy"][-1] + 0.35
+    assert flatten["test"]["shifted"][2] < 0.35  # it knows places: the interval ends near chance
+
+
+def test_the_map_that_the_lesson_names_finds_masses_and_infarcts():
+    labels = explorers._stored()["labels"]
+    strongest = []
+    for place in range(len(labels)):
+        (maps,) = (step.maps for step in explorers._forward(explorers.SMALL, place)[0] if step.name == "conv 4")
+        strongest.append(maps[:, :, 30 - 1].max())
+    strongest = np.array(strongest)
+    assert strongest[np.isin(labels, [1, 3])].min() > 2 * strongest[labels == 0].max()
