@@ -463,6 +463,9 @@ def test_a_calibrated_model_lies_within_its_null_and_another_above():
     clustered = evaluate.calibration_null(np.repeat(probability[:100], 4), groups=groups, repeats=400)
     single = evaluate.calibration_null(probability[:100], repeats=400)
     assert clustered.n == 100 and clustered.value == pytest.approx(single.value, abs=0.005)
+    order = rng.permutation(400)  # the items' order says nothing
+    mixed = evaluate.calibration_null(np.repeat(probability[:100], 4)[order], groups=groups[order], repeats=400)
+    assert mixed.value == pytest.approx(clustered.value)
 
 
 def test_expected_calibration_error_by_hand():
