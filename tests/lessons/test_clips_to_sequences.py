@@ -110,3 +110,27 @@ def test_every_stored_seed_of_the_windows_holds_every_part():
         # one-second windows in steps of half a second are computed twice
         assert run["length"]["12"]["ejection_fraction_mae"] == run["features"]["all"]["ejection_fraction_mae"]
         assert run["pixel_values_mae"]["train"] < run["pixel_values_mae"]["test"]
+
+
+def test_every_stored_answer_of_echo_cine_gives_the_stored_value():
+    measures = {"rhythm": model.area, "ejection_fraction": model.mae}
+    for seed, run in results.load("clips_to_sequences/echo_cine").items():
+        arrays = results.arrays("clips_to_sequences/echo_cine", seed)
+        assert len(arrays) == 2 + sum(map(len, run.values()))
+        for task, row in run.items():
+            for name, value in row.items():
+                assert measures[task](arrays[task], arrays[f"{task}: {name}"]) == pytest.approx(value, abs=2e-4), name
+
+
+def test_echo_cine_teaches_what_its_datasheet_says():
+    found = model.echo_cine_summary(repeats=200)
+    rhythm = found["rhythm"]
+    ordered = rhythm.pop("regularity of the motion curve, in order")
+    oracle = rhythm.pop("oracle: the beats themselves")
+    assert ordered.low > 0.9 and oracle.value > 0.99 and ordered.n == 1200
+    assert len(rhythm) == 5 and all(0.42 < one.low and one.high < 0.58 for one in rhythm.values())  # near chance
+    gain = {name: -estimate.value for name, estimate in found["difference"].items()}  # over the mean frame, in points
+    assert max(found["difference"][name].high for name in gain if name.startswith("curves")) < -3
+    assert 0.75 * gain["curves, frames in order"] < gain["curves, frames shuffled"] < gain["curves, frames in order"]
+    lazy, one = (found["ejection_fraction"][name].value for name in ("median of the training patients", "one frame"))
+    assert lazy - 1 < one < lazy and found["difference"]["one frame"].low > 0.5

@@ -81,6 +81,7 @@ def echo_cine_summary(repeats=1000):
     kept = {seed: results.arrays(path, seed) for seed in results.load(path)}
     together = {name: np.concatenate([arrays[name] for arrays in kept.values()]) for name in next(iter(kept.values()))}
     seed_of = np.concatenate([np.full(len(arrays["rhythm"]), seed) for seed, arrays in kept.items()])
+    options = {"groups": np.arange(len(seed_of)), "repeats": repeats}  # a clip of each patient
 
     def mean_area(truth, score, seed):
         return np.mean([area(truth[seed == k], score[seed == k]) for k in np.unique(seed)])
@@ -90,10 +91,10 @@ def echo_cine_summary(repeats=1000):
     for name, answer in together.items():
         task, _, model = name.partition(": ")
         if task == "rhythm" and model:
-            found[task][model] = evaluate.bootstrap(mean_area, together[task], answer, seed_of, repeats=repeats)
+            found[task][model] = evaluate.bootstrap(mean_area, together[task], answer, seed_of, **options)
         elif model:
-            found[task][model] = evaluate.bootstrap(mae, together[task], answer, repeats=repeats)
+            found[task][model] = evaluate.bootstrap(mae, together[task], answer, **options)
             if model != "mean frame":
                 truth = together[task]
-                found["difference"][model] = evaluate.difference(mae, truth, mean_frame, answer, repeats=repeats)
+                found["difference"][model] = evaluate.difference(mae, truth, mean_frame, answer, **options)
     return found
