@@ -1,4 +1,4 @@
-"""All tests draw without a screen, and keep off the student's own files and the course's cache."""
+"""All tests draw without a screen and keep off the student's own files; claims that do not hold raise."""
 
 import os
 import tempfile
@@ -11,4 +11,4 @@ def pytest_configure(config):
     config.add_cleanup(folder.cleanup)
     os.environ["MPLBACKEND"] = "Agg"
     os.environ["COURSE_WORK"] = str(Path(folder.name, "work"))
-    os.environ["COURSE_CACHE"] = str(Path(folder.name, "cache"))  # one for the whole session: data take time to make
+    os.environ["COURSE_TESTING"] = "1"
