@@ -10,5 +10,5 @@ def pytest_configure(config):
     folder = tempfile.TemporaryDirectory(prefix="course-tests-", ignore_cleanup_errors=True)
     config.add_cleanup(folder.cleanup)
     os.environ["MPLBACKEND"] = "Agg"
+    os.environ["COURSE_TESTING"] = "1"  # a claim that does not hold raises
     os.environ["COURSE_WORK"] = str(Path(folder.name, "work"))
-    os.environ["COURSE_TESTING"] = "1"
