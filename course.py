@@ -30,6 +30,9 @@ ROOT = Path(__file__).resolve().parent
 START = "00_start_here.ipynb"
 NEEDED_GB = 4  # free space asked for before an installation; .venv takes about 3 GB in the end
 CELL_SECONDS = 600  # a notebook cell that takes longer has hung
+# The version whose notebooks import from places that are no longer there: its tag, and its commit, which no clone lacks.
+FIRST_EDITION, FIRST_COMMIT = "v0.1.0", "4b55641"
+RENAMED = {"capstone": "capstone_pneumonia"}  # topics that had another name in the first edition
 
 # Starts JupyterLab with a token of our own, which no configuration file can switch off. The token is made in there,
 # since other users of the machine can read command lines.
@@ -330,13 +333,15 @@ def hand_out(root, today=None):
     """Copy the notebooks into the student's folder. What is there is never overwritten, edited or not.
 
     The file .handed_out.json remembers every version that was handed out. A new version of a lesson whose
-    copy is there is put beside it, once, under a name with the date.
+    copy is there is put beside it, once, under a name with the date; a lesson that has got another number or name
+    has its own name for that.
     """
     work = work_folder(root)
     work.mkdir(parents=True, exist_ok=True)
     with locked(work / ".handed_out.lock"):
         record_path = work / ".handed_out.json"
         record = read_json(record_path)
+        old_copies = False
         for original in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
             try:
                 version = fingerprint_of_cells(original)
@@ -344,6 +349,13 @@ def hand_out(root, today=None):
                 raise Problem(f"{original} is damaged: bring it back with 'git checkout' and try again.") from None
             known = record.setdefault(original.name, [])
             copy = work / original.name
+            if version not in known:
+                old_copies = old_copies or is_of_first_edition(copy)
+                for old in earlier_copies(work, original):
+                    say(
+                        f"{old.stem} has become {original.stem}, which is put beside it; your own copy is as you left it."
+                    )
+                    old_copies = True
             if copy.exists() and version not in known and not same_cells(copy, version):
                 stem = f"{original.stem}.new-{today or datetime.date.today().isoformat()}"
                 copy, number = work / f"{stem}.ipynb", 1
@@ -358,6 +370,26 @@ def hand_out(root, today=None):
             if version not in known:
                 known.append(version)
                 write_atomically(record_path, json.dumps(record, indent=1))
+        if old_copies:
+            say(
+                f"Your copies of the first edition run with the version tagged {FIRST_EDITION}: git checkout {FIRST_COMMIT}"
+            )
+
+
+def earlier_copies(work, original):
+    """Copies of this lesson under another number, or the name it had in the first edition."""
+    topic = original.stem[3:]
+    names = [topic, *filter(None, [RENAMED.get(topic)])]
+    copies = [path for name in names for path in sorted(work.glob(f"[0-9][0-9]_{name}.ipynb"))]
+    return [path for path in copies if path.name != original.name]
+
+
+def is_of_first_edition(path):
+    """Whether this is a student's copy of a notebook that imports as the first edition did."""
+    try:
+        return '"from course_lib.exercises import' in path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
 
 
 def same_cells(path, version):
@@ -422,7 +454,18 @@ def without_network():
     return []
 
 
-def test(root, arguments):
+def workers():
+    """Options of pytest for two tests at a time, where there are two processors and memory for two networks."""
+    try:
+        gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (AttributeError, ValueError, OSError):  # Windows does not say
+        return []
+    # A whole file goes to one worker: the cells of a notebook belong together.
+    return ["-n", "2", "--dist", "loadfile"] if (os.cpu_count() or 1) >= 2 and gigabytes >= 7 else []
+
+
+def test(root, arguments, quick=False, lesson=None):
+    """All tests; quick: what is done in a minute; lesson: those of one lesson, by number or topic."""
     prepare(root, tests=True)
     python = str(venv_python(root))
     pytest = without_network() + [python, "-m", "pytest"]
@@ -430,14 +473,27 @@ def test(root, arguments):
     parts = {
         "style": [python, "-m", "ruff", "check"],
         "format": [python, "-m", "ruff", "format", "--check"],
-        "tests": pytest + ["tests"],
-        "notebooks": pytest + nbval + ["notebooks"],
+        "tests": pytest + workers() + ["tests"],
+        "notebooks": pytest + workers() + nbval + ["notebooks"],
     }
-    if arguments:
+    if quick:
+        parts["tests"] += ["-m", "not slow"]
+        del parts["notebooks"]
+    elif lesson:
+        notebook = find_lesson(root, lesson)
+        topic = notebook.stem[3:]
+        parts = {
+            "tests": pytest + [f"tests/lessons/test_{topic}.py"],
+            "rules": pytest
+            + ["tests/test_exercises.py", "tests/test_explorers.py", "tests/test_notebooks.py", "-k", topic],
+            "notebook": pytest + nbval + [str(notebook.relative_to(root))],
+        }
+    elif arguments:
         parts = {"tests": pytest + arguments}
     results = []
     with tempfile.TemporaryDirectory(prefix="course-test-", ignore_cleanup_errors=True) as work:
-        environment = child_environment(root, COURSE_WORK=work)
+        # Claims that do not hold raise (course_lib.claims), where a reader would only see a cross.
+        environment = child_environment(root, COURSE_WORK=work, COURSE_TESTING="1")
         for name, command in parts.items():
             say(f"---- {name}")
             start = time.monotonic()
@@ -449,23 +505,52 @@ def test(root, arguments):
     return 1 if any(status for _, status, _ in results) else 0
 
 
+def find_lesson(root, lesson):
+    """The notebook of a lesson, by its number ("7", "07") or topic ("augmentation")."""
+    notebooks = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    for path in notebooks:
+        if lesson.zfill(2) == path.stem[:2] or lesson == path.stem[3:]:
+            return path
+    raise Problem(f"There is no lesson {lesson!r}; there are: {', '.join(path.stem for path in notebooks)}.")
+
+
 def run(root, numbers, save):
     prepare(root)
-    command = [str(venv_python(root)), "-m", "course_lib.tools.run_notebooks"] + numbers + (["--save"] if save else [])
+    return tool(root, "run_notebooks", numbers + (["--save"] if save else []))
+
+
+def tool(root, name, arguments):
+    """Run one of course_lib/tools."""
+    command = [str(venv_python(root)), "-m", f"course_lib.tools.{name}"] + arguments
     return run_child(command, cwd=str(root), env=child_environment(root))
 
 
 def parse(arguments):
     """The options of a command line; what is for JupyterLab or pytest is in `passed_on`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", metavar="lab | test | run")
+    commands = parser.add_subparsers(dest="command", metavar="lab | test | run | new | stale")
     commands.required = True
     sub = commands.add_parser("lab", help="open the lessons in JupyterLab (options for JupyterLab after --)")
     sub.add_argument("--author", action="store_true", help="open the originals in notebooks/, not your copies in work/")
-    commands.add_parser("test", help="run all tests; with arguments, only the unit tests, with these options of pytest")
+    sub = commands.add_parser(
+        "test", help="run all tests; with other arguments, only the unit tests, with these options of pytest"
+    )
+    only = sub.add_mutually_exclusive_group()
+    only.add_argument(
+        "--quick", action="store_true", help="what takes about a minute: style, and tests without training"
+    )
+    only.add_argument(
+        "--lesson", metavar="LESSON", help="the tests of one lesson, by number or topic, its notebook included"
+    )
     sub = commands.add_parser("run", help="execute notebooks without a browser; seconds and memory beside the budget")
     sub.add_argument("numbers", nargs="*", metavar="NUMBER", help="such as 01 07; all if none is given")
     sub.add_argument("--save", action="store_true", help="for authors: store the outputs in notebooks/")
+    sub = commands.add_parser("new", help="for authors: start a lesson from the template")
+    sub.add_argument("topic", help="its name, such as segmentation")
+    sub = commands.add_parser(
+        "stale", help="for authors: stored results that are incomplete or out of date, and what it costs to renew them"
+    )
+    sub.add_argument("--write", action="store_true", help="write STALE.md anew; the reasons in it are kept")
 
     passed_on = []
     if "--" in arguments:
@@ -488,8 +573,13 @@ def main(arguments):
         if options.command == "lab":
             return lab(ROOT, options.author, options.passed_on)
         if options.command == "test":
-            return test(ROOT, options.passed_on)
-        return run(ROOT, options.numbers, options.save)
+            return test(ROOT, options.passed_on, options.quick, options.lesson)
+        if options.command == "run":
+            return run(ROOT, options.numbers, options.save)
+        prepare(ROOT, tests=True)
+        if options.command == "new":
+            return tool(ROOT, "new_lesson", [options.topic])
+        return tool(ROOT, "stale", ["--write"] if options.write else [])
     except Problem as problem:
         sys.stderr.write(f"{problem}\n")
         return 1

@@ -530,6 +530,37 @@ def test_a_removed_copy_comes_back_and_a_lost_record_loses_nothing(root):
     assert handed_out(root) == [copy.name, "01_convolution.new-2026-11-23.ipynb"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("06_augmentation", "07_augmentation"), ("17_capstone_pneumonia", "17_capstone")]
+)
+def test_a_lesson_with_a_new_number_or_name_is_put_beside_the_old_copy_once(root, capsys, old, new):
+    lesson(root / "notebooks" / f"{old}.ipynb", "from course_lib.exercises import augmentation as exercises")
+    course.hand_out(root)
+    copy = root / "work" / f"{old}.ipynb"
+    mine = copy.read_bytes()
+    (root / "notebooks" / f"{old}.ipynb").unlink()
+    lesson(root / "notebooks" / f"{new}.ipynb", "from course_lib.lessons.augmentation import exercises")
+    course.hand_out(root)
+    course.hand_out(root)
+    assert copy.read_bytes() == mine and handed_out(root) == sorted([f"{old}.ipynb", f"{new}.ipynb"])
+    announced, tag = capsys.readouterr().out.splitlines()
+    assert old in announced and new in announced and course.FIRST_EDITION in tag
+
+
+def test_a_copy_of_the_first_edition_is_told_which_version_runs_it(root, capsys):
+    original = root / "notebooks" / "01_convolution.ipynb"
+    lesson(original, "from course_lib.exercises import convolution as exercises")
+    course.hand_out(root)
+    lesson(original, "from course_lib.lessons.convolution import exercises")
+    course.hand_out(root, today="2026-11-23")
+    lesson(original, "from course_lib.lessons.convolution import exercises, explorers")
+    announced, tag = capsys.readouterr().out.splitlines()
+    assert "01_convolution.new-2026-11-23" in announced and course.FIRST_EDITION in tag
+    (root / "work" / "01_convolution.ipynb").unlink()
+    course.hand_out(root)
+    assert course.FIRST_EDITION not in capsys.readouterr().out
+
+
 def test_a_damaged_original_is_named(root):
     (root / "notebooks" / "01_convolution.ipynb").write_text("<<<<<<< HEAD")
     with pytest.raises(course.Problem, match="01_convolution.ipynb is damaged"):
@@ -643,6 +674,43 @@ def test_every_part_of_the_tests_runs_and_any_failure_counts(root, monkeypatch, 
     assert [command[2:] for command in calls] == [[str(course.venv_python(root)), "-m", "pytest", "-k", "conv"]]
 
 
+def _commands(root, monkeypatch, **options):
+    calls = []
+    monkeypatch.setattr(course, "prepare", lambda root, tests: None)
+    monkeypatch.setattr(course, "without_network", lambda: [])
+    monkeypatch.setattr(course, "run_child", lambda command, cwd, env: calls.append(command) or 0)
+    assert course.test(root, [], **options) == 0
+    return [command[3:] for command in calls]
+
+
+def test_the_quick_tests_leave_out_what_is_slow_and_the_notebooks(root, monkeypatch):
+    style, layout, tests = _commands(root, monkeypatch, quick=True)
+    assert (style[-1], layout[-1], tests[-3:]) == ("check", "--check", ["tests", "-m", "not slow"])
+
+
+@pytest.mark.parametrize("name", ["7", "07", "augmentation"])
+def test_the_tests_of_one_lesson_are_its_own_the_rules_and_its_notebook(root, monkeypatch, name):
+    lesson(root / "notebooks" / "07_augmentation.ipynb", "a")
+    own, rules, notebook = _commands(root, monkeypatch, lesson=name)
+    assert own == ["tests/lessons/test_augmentation.py"]
+    assert "tests/test_exercises.py" in rules and rules[-2:] == ["-k", "augmentation"]
+    assert notebook[-1] == str(Path("notebooks", "07_augmentation.ipynb")) and "--nbval-lax" in notebook
+    with pytest.raises(course.Problem, match="no lesson '31'; there are: 07_augmentation"):
+        course.test(root, [], lesson="31")
+
+
+def test_two_workers_only_where_there_are_processors_and_memory(monkeypatch):
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 4_000_000}  # 16 GB
+    monkeypatch.setattr(course.os, "sysconf", pages.__getitem__, raising=False)
+    monkeypatch.setattr(course.os, "cpu_count", lambda: 2)
+    assert course.workers() == ["-n", "2", "--dist", "loadfile"]
+    monkeypatch.setattr(course.os, "cpu_count", lambda: 1)
+    assert course.workers() == []
+    monkeypatch.setattr(course.os, "cpu_count", lambda: 8)
+    pages["SC_PHYS_PAGES"] = 1_000_000  # 4 GB
+    assert course.workers() == []
+
+
 def test_the_network_is_taken_away_where_that_is_possible(capsys):
     prefix = course.without_network()
     if not prefix:
@@ -679,7 +747,9 @@ def test_arguments_reach_the_right_command():
     assert options.passed_on == ["-k", "conv", "-x", "tests/test_ops.py"]
     options = course.parse(["run", "01", "7", "--save"])
     assert (options.numbers, options.save) == (["01", "7"], True)
-    for wrong in (["lab", "--autor"], ["run", "--frob"], ["book"], []):
+    assert course.parse(["test", "--quick"]).quick and course.parse(["test", "--lesson", "13"]).lesson == "13"
+    assert course.parse(["new", "segmentation"]).topic == "segmentation" and course.parse(["stale", "--write"]).write
+    for wrong in (["lab", "--autor"], ["run", "--frob"], ["book"], ["new"], ["test", "--quick", "--lesson", "1"], []):
         with pytest.raises(SystemExit):
             course.parse(wrong)
 

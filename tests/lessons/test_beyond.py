@@ -384,7 +384,7 @@ def test_the_container_image_copies_what_exists_and_keeps_secrets_out():
             *sources, _target = [word for word in text.split() if not word.startswith("--")]
             copied += sources
     assert copied and all((ROOT / source).exists() for source in copied)
-    assert {"course.py", "requirements.txt", "constraints.txt", "course_lib", "notebooks", "results"} <= set(copied)
+    assert {"course.py", "requirements.txt", "constraints.txt", "course_lib", "notebooks"} <= set(copied)
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
     assert {".git", ".venv", "work", "datasets/cache"} <= set(ignored)
 
