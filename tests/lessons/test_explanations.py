@@ -23,7 +23,7 @@ def test_the_stored_models_are_small_and_load_in_safe_mode(name, classes):
     assert not list(folder.glob("*.keras"))  # weights are arrays: loading them runs no code
     test = data.load("brain-lesions").test
     models.small_cnn((32, 32, 1), 2)  # another network does not change the names of the layers
-    model = lesson.stored(name)
+    model = lesson.stored_network(name)
     assert model.output_shape == (None, classes) and not model.compiled
     assert model.get_layer(lesson.LAST).output.shape[1:3] == (8, 8)  # Grad-CAM wants 7 × 7 or more
     if name == "normal":

@@ -6,7 +6,7 @@ import numpy as np
 
 from course_lib import data, plot
 from course_lib.explorers import Explorer, choice, slider
-from course_lib.lessons.explanations.model import FILLS, LAST, largest_slices, replacement, stored
+from course_lib.lessons.explanations.model import FILLS, LAST, largest_slices, replacement, stored_network
 
 METHODS = ["gradient", "SmoothGrad", "integrated gradients", "occlusion", "Grad-CAM", "guided backprop"]
 LAYERS = {
@@ -86,7 +86,7 @@ def _picture(image):
 @functools.cache
 def _model(weights):
     if weights == TRAINED:
-        return stored("normal")
+        return stored_network("normal")
     explain = _explain()
     explain.keras.utils.set_random_seed(1000)
     return explain.randomised(_model(TRAINED), 5)

@@ -13,7 +13,7 @@ LAST = "conv2d_3"
 FILLS = ["blurred", "grey", "black"]
 
 
-def stored(name):
+def stored_network(name):
     """A small CNN with the weights that the experiment stored.
 
     name: "normal" (four logits: healthy, mass, white-matter lesions, infarct), or "marker" (one logit: lesion or not),
