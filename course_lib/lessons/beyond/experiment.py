@@ -26,8 +26,8 @@ from course_lib import ROOT, data, evaluate, models
 from course_lib.data.brain_lesions import FIELD_OF_VIEW, SOURCE_HASH, VERSION
 from course_lib.images import simulate_scanner
 from course_lib.lessons.beyond import monitoring, serve
-from course_lib.ops import softmax
 from course_lib.lessons.explanations.model import stored_network
+from course_lib.ops import softmax
 from course_lib.tools.common import save
 
 keras = models.keras
