@@ -14,6 +14,7 @@ import numpy as np
 
 MISSING = ("None", "nan", "NaT", "<NA>")  # how a patient number that is not there reads as text
 FEW_EVENTS, FEW_PATIENTS = 5, 30  # below these on the rarer side, bootstraps of a share, of an AUC are too narrow
+ALIKE = "all alike, exact limits"  # the method where no resample differs
 
 
 class Estimate(NamedTuple):
@@ -98,25 +99,31 @@ def bootstrap(metric, *arrays, groups=None, level=0.95, repeats=1000, seed=0, bo
     return _drawn(measure, arrays, groups, level, repeats, seed, bounds)
 
 
-def difference(metric, truth, first, second, *, groups=None, level=0.95, repeats=1000, seed=0) -> Estimate:
+def difference(
+    metric, truth, first, second, *, groups=None, level=0.95, repeats=1000, seed=0, bounds=(0, 1)
+) -> Estimate:
     """`metric(truth, second) - metric(truth, first)` with its interval: two models compared on the same patients.
 
     truth, first, second: arrays of shape (n, …); the predictions (or scores) of both models for the same items. Each
     resample takes the same patients for both, so that what is hard for both cancels out (a paired bootstrap).
-    groups, level, repeats, seed: as for `bootstrap`, which also names the errors.
+    groups, level, repeats, seed, bounds (of the metric): as for `bootstrap`, which also names the errors.
     """
 
     def gain(truth, first, second):
         return metric(truth, second) - metric(truth, first)
 
     options = {"groups": groups, "level": level, "repeats": repeats, "seed": seed}
-    return bootstrap(gain, truth, first, second, bounds=(-1, 1), **options)
+    reach = bounds[1] - bounds[0]
+    estimate = bootstrap(gain, truth, first, second, bounds=(-reach, reach), **options)
+    if estimate.method == ALIKE:
+        _check_bounds(metric(np.asarray(truth), np.asarray(first)), bounds)
+    return estimate
 
 
-def recipes(metric, truth, first, second, *, groups=None, level=0.95, repeats=1000, seed=0) -> Estimate:
+def recipes(metric, truth, first, second, *, groups=None, level=0.95, repeats=1000, seed=0, bounds=(0, 1)) -> Estimate:
     """How much better the second of two recipes is, over training seeds and patients: mean metric(second) − (first).
 
-    metric, truth: as for `difference`. first, second: answers for the same items, (seeds, n, …); the numbers of seeds
+    metric, truth, bounds: as for `difference`. first, second: answers for the same items, (seeds, n, …); the numbers of seeds
     may differ. Each resample draws patients, the same for both recipes, and seeds, for each recipe by itself: run 0 of
     one network and run 0 of another have nothing in common. One seed fewer is drawn than there are, which makes the
     spread over few seeds right (Rao & Wu 1988), and the more of it is due to seeds, the more the interval is widened,
@@ -138,9 +145,12 @@ def recipes(metric, truth, first, second, *, groups=None, level=0.95, repeats=10
     def gain(items, rng):
         return mean(second, items, rng) - mean(first, items, rng)
 
-    drawn = _drawn(gain, [truth, *first, *second], groups, level, repeats, seed, (-1, 1))
+    reach = bounds[1] - bounds[0]
+    drawn = _drawn(gain, [truth, *first, *second], groups, level, repeats, seed, (-reach, reach))
     z, free = NormalDist().inv_cdf(0.5 + level / 2), len(first) + len(second) - 2
     scores = [[metric(truth, answer) for answer in answers] for answers in (first, second)]
+    if drawn.method == ALIKE:
+        _check_bounds(scores[0][0], bounds)
     of_seeds = sum(np.var(each, ddof=1) / len(each) for each in scores)
     part = of_seeds / ((drawn.high - drawn.low) / 2 / z) ** 2  # of the variance
     wider = student.ppf(0.5 + level / 2, free / max(min(part, 1) ** 2, 1e-9)) / z
@@ -497,7 +507,7 @@ def _drawn(measure, arrays, groups, level, repeats, seed, bounds) -> Estimate:
         low, high = np.percentile(values[defined], [50 * (1 - level), 50 * (1 + level)])
         n, method = len(rows), "bootstrap"
         if np.isclose(low, high, rtol=1e-9, atol=1e-12):
-            method = "all alike, exact limits"
+            method = ALIKE
             n, low, high = _limits_of_alike(number, rows, arrays[0], value, level, bounds)
         elif not low <= value <= high:
             low, high, method = min(low, value), max(high, value), "biased, widened to its value"
@@ -506,12 +516,7 @@ def _drawn(measure, arrays, groups, level, repeats, seed, bounds) -> Estimate:
 
 def _limits_of_alike(number, rows, truth, value, level, bounds):
     """Where no resample differs: the patients that count, and how far others could move the value (see `bootstrap`)."""
-    lowest, highest = bounds
-    if not lowest <= value <= highest:
-        raise ValueError(
-            f"The metric is {value:g} on all resamples, which says nothing about its spread, and not within {bounds}: "
-            "give the lowest and the highest value that it can take as `bounds`."
-        )
+    lowest, highest = _check_bounds(value, bounds)
 
     def alone(items):
         try:
@@ -524,6 +529,15 @@ def _limits_of_alike(number, rows, truth, value, level, bounds):
         n = np.unique(np.concatenate([np.unique(truth[items]) for items in rows]), return_counts=True)[1].min()
     unlike = exact_limits(0, n, level=level)[1]
     return int(n), value - unlike * (value - lowest), value + unlike * (highest - value)
+
+
+def _check_bounds(value, bounds):
+    if not bounds[0] <= value <= bounds[1]:
+        raise ValueError(
+            f"All resamples agree, which says nothing about the spread, and {value:g} is not within the bounds {bounds}: "
+            "give the lowest and the highest value that the metric can take as `bounds`."
+        )
+    return bounds
 
 
 def _check_draws(level, repeats=1000):

@@ -145,10 +145,18 @@ def test_models_that_never_differ_have_a_difference_with_width():
 
 
 def test_equal_values_without_bounds_are_refused_and_with_bounds_have_width():
-    with pytest.raises(ValueError, match="24.3 on all resamples.*`bounds`"):
+    with pytest.raises(ValueError, match="All resamples agree.* 24.3 is not within .*`bounds`"):
         evaluate.bootstrap(np.mean, np.full(30, 24.3))
     estimate = evaluate.bootstrap(np.mean, np.full(30, 24.3), bounds=(0, 60))
     assert 20 < estimate.low < 24.3 < estimate.high < 30
+    points = np.full(40, 50.0), np.full(40, 43.0), np.full(40, 43.0)  # a mean error of 7 points, twice
+    with pytest.raises(ValueError, match="7 is not within"):
+        evaluate.difference(lambda a, b: np.abs(a - b).mean(), *points)
+    alike = evaluate.difference(lambda a, b: np.abs(a - b).mean(), *points, bounds=(0, 100))
+    assert -10 < alike.low < -5 and 5 < alike.high < 10
+    seeds = [np.tile(answers, (3, 1)) for answers in points[1:]]
+    with pytest.raises(ValueError, match="7 is not within"):
+        evaluate.recipes(lambda a, b: np.abs(a - b).mean(), points[0], *seeds)
 
 
 def test_an_interval_holds_its_value_or_is_widened_and_says_so():
