@@ -47,13 +47,14 @@ def code_of(path: str | Path, name: str) -> str:
 def same_code(path: str | Path, name: str, function: Callable) -> bool:
     """Whether a notebook's function or class `name` and `function` have the same syntax tree.
 
-    Comments, docstrings, decorators and annotations are left out of account; names, defaults and statements are not.
+    Comments, docstrings, decorators, annotations and imports are left out of account (a module imports Keras inside its
+    functions, a notebook in its first cell); names, defaults and all other statements are not.
     """
     return bare(code_of(path, name)) == bare(textwrap.dedent(inspect.getsource(function)))
 
 
 def bare(source: str) -> str:
-    """The syntax tree of `source` as text, without docstrings, decorators and annotations."""
+    """The syntax tree of `source` as text, without docstrings, decorators, annotations and imports."""
     return ast.dump(_Bare().visit(ast.parse(source)))
 
 
@@ -70,6 +71,11 @@ class _Bare(ast.NodeTransformer):
         if isinstance(node, ast.arg):
             node.annotation = None
         return node
+
+    def visit_Import(self, node):
+        return None
+
+    visit_ImportFrom = visit_Import
 
     def visit_AnnAssign(self, node):
         self.generic_visit(node)
