@@ -12,6 +12,7 @@ import pytest
 from course_lib import ROOT, data
 from course_lib.data.medmnist import write_generated
 from course_lib.lessons.capstone import model as capstone
+from course_lib.lessons.capstone.layers import RandomPose
 from course_lib.models import keras
 from course_lib.tools import run_notebooks
 
@@ -120,11 +121,11 @@ def test_random_pose_turns_scales_and_shifts_and_only_in_training():
     rows, columns = np.mgrid[:29, :29] - 14
 
     def places(**options):
-        views = capstone.RandomPose(seed=0, **{"degrees": 0, "zoom": 0, "shift": 0, **options})(images, training=True)
+        views = RandomPose(seed=0, **{"degrees": 0, "zoom": 0, "shift": 0, **options})(images, training=True)
         weight = views.numpy()[..., 0]
         return [(weight * axis).sum((1, 2)) / weight.sum((1, 2)) for axis in (rows, columns)]
 
-    assert np.array_equal(capstone.RandomPose()(images, training=False), images)
+    assert np.array_equal(RandomPose()(images, training=False), images)
     y, x = places()
     assert np.allclose(y, 0) and np.allclose(x, 6)
     y, x = places(degrees=30)
