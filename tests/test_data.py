@@ -1,13 +1,17 @@
 """Samples, and what every dataset promises: real images offline, provenance, a fast import."""
 
+import inspect
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from course_lib import ROOT, data
+from course_lib.data import brain_lesions
+from course_lib.data.base import fingerprint, syntax_hash
 from course_lib.data.samples import SAMPLES
 
 SHAPES = {
@@ -91,6 +95,82 @@ def test_unknown_names_are_answered_with_the_known_ones():
         data.sample("xray")
     with pytest.raises(ValueError, match="no dataset called 'brains'.*brain-lesions, echo-cine, pneumoniamnist"):
         data.load("brains")
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_the_cache_has_a_default_that_an_empty_setting_does_not_change(monkeypatch, value):
+    monkeypatch.delenv("COURSE_CACHE") if value is None else monkeypatch.setenv("COURSE_CACHE", value)
+    assert data.cache_folder() == ROOT / "datasets" / "cache"
+    monkeypatch.setenv("COURSE_CACHE", "elsewhere")
+    assert data.cache_folder() == Path("elsewhere")
+
+
+CODE = """
+def f(x, y=(1, "")):
+    if x:
+        return f"{x:>{y}} and {x}{y}"
+    return [*x, None, 2.5, ...]
+"""
+COMMENTED = """
+'''A module.'''
+def f(x, y=(1, "",)):  # a comment
+    '''A docstring.'''
+    if (x): return f'{x:>{y}} ' f"and {x}{y}"
+    return [*x,
+            None, 2.50, ...]
+LIMIT = 3
+"""
+
+
+def test_the_hash_of_code_is_that_of_what_it_does(tmp_path):
+    def hash_of(*sources):
+        files = [tmp_path / f"{number}.py" for number in range(len(sources))]
+        for file, source in zip(files, sources, strict=True):
+            file.write_text(source)
+        return syntax_hash(*files)
+
+    assert hash_of(CODE) == "a1b4b809", "on every Python"
+    assert hash_of(CODE + "LIMIT = 3") == hash_of(COMMENTED)
+    assert hash_of(CODE + "'''About the limit.'''") == hash_of(CODE)
+    swaps = ("x}", "y}"), ("1,", "1.0,"), ('""', '"a"'), ("None", "False"), ("*x", "x")
+    assert len({hash_of(source) for source in [CODE, *(CODE.replace(*swap) for swap in swaps)]}) == 6
+    assert hash_of(CODE, CODE) != hash_of(CODE) != hash_of("")
+
+
+def test_what_is_loaded_is_noted_once_with_its_options(monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "LOADED", [])
+    monkeypatch.setattr(brain_lesions, "PATIENTS", {"train": 4, "val": 4, "test": 4})
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    for options in ({}, {"size": 32}, {"seed": 0}):
+        data.load("brain-lesions", **options)
+    with pytest.raises(ValueError):
+        data.load("brain-lesions", seed=-1)
+    assert data.LOADED == [{"name": "brain-lesions"}, {"name": "brain-lesions", "size": 32}]
+    assert list(inspect.signature(data.load).parameters) == ["name", "size", "n_patients", "seed"]
+
+
+def test_a_fingerprint_is_that_of_what_is_loaded(tmp_path):
+    assert data.fingerprint("brain-lesions") == brain_lesions.fingerprint() != data.fingerprint("echo-cine")
+    assert data.fingerprint("pneumoniamnist") == "28209eda", "of the published file, which load compares"
+    file = tmp_path / "own.npz"
+    file.write_bytes(b"one")
+    first = data.fingerprint(file)
+    file.write_bytes(b"two")
+    assert len(first) == 8 and first != data.fingerprint(str(file))
+    assert data.fingerprint(tmp_path) == data.fingerprint("gone.npz") == ""
+
+
+def test_a_fingerprint_sees_a_change_and_no_last_bits():
+    rng = np.random.default_rng(0)
+    pictures = 255 * rng.random((4, 64, 64))
+    mark = fingerprint(pictures)
+    for _ in range(20):
+        assert fingerprint(pictures * (1 + 1e-13 * rng.standard_normal(pictures.shape))) == mark
+    moved = pictures.copy()
+    moved[:, :16] = np.roll(pictures[:, :16], 16, axis=2)
+    slow = np.sort(pictures, axis=0)  # the same greys in each place, with smaller changes between the pictures
+    others = [pictures + 2, 1.05 * pictures, pictures + rng.normal(0, 20, pictures.shape), moved, slow]
+    assert len({mark, *map(fingerprint, others)}) == 6
 
 
 def test_catalogue_lists_everything_with_its_provenance():

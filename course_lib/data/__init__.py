@@ -7,6 +7,7 @@
 Real or simulated, source and licence are shown when a sample or dataset is printed; datasets/README.md says more.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -15,7 +16,23 @@ from course_lib.data.base import Dataset, Split, cache_folder
 from course_lib.data.catalogue import Catalogue, catalogue
 from course_lib.data.samples import Sample, sample
 
-__all__ = ["Catalogue", "Dataset", "Sample", "Split", "cache_folder", "catalogue", "load", "sample"]
+__all__ = ["Catalogue", "Dataset", "Sample", "Split", "cache_folder", "catalogue", "fingerprint", "load", "sample"]
+
+LOADED: list[dict] = []
+"""What this process has loaded, in order and once each: name and options but the defaults; for `results.save`."""
+_GENERATORS = {"brain-lesions": brain_lesions, "echo-cine": echo_cine}
+
+
+def fingerprint(name: str | os.PathLike) -> str:
+    """Eight hex digits that change when the dataset `name` does: of some generated patients, or of the file's bytes.
+
+    "" where nothing can be said: a folder, or a file that is not there.
+    """
+    if name in _GENERATORS:
+        return _GENERATORS[name].fingerprint()
+    if name in medmnist.known():
+        return medmnist.known()[name]["md5"][:8]  # `load` has compared it
+    return hashlib.md5(Path(name).read_bytes(), usedforsecurity=False).hexdigest()[:8] if Path(name).is_file() else ""
 
 
 def load(name: str | os.PathLike, *, size: int | None = None, n_patients: int | None = None, seed: int = 0) -> Dataset:
@@ -34,17 +51,21 @@ def load(name: str | os.PathLike, *, size: int | None = None, n_patients: int | 
     Raises ValueError for an unknown name, an option that does not apply or a file that is not in the format;
     FileNotFoundError for a missing file; ConnectionError if a download fails. There is no silent replacement.
     """
-    if name == "brain-lesions":
-        return brain_lesions.load(size=size, n_patients=n_patients, seed=seed)
-    if name == "echo-cine":
-        return echo_cine.load(size=size, n_patients=n_patients, seed=seed)
-    path = Path(name)
-    if str(name) not in medmnist.known() and path.suffix != ".npz":
-        names = ", ".join(["brain-lesions", "echo-cine", *medmnist.known()])
-        raise ValueError(f"There is no dataset called {str(name)!r}. Choose one of: {names}; or give an .npz file.")
-    if (size, n_patients, seed) != (None, None, 0):
-        raise ValueError(
-            f"{name} is a file of real images without patient numbers: size, n_patients and seed do not apply to it. "
-            f"Call data.load({str(name)!r})."
-        )
-    return medmnist.load_known(str(name)) if str(name) in medmnist.known() else medmnist.load_file(path)
+    options = {"size": size, "n_patients": n_patients, "seed": seed}
+    if name in _GENERATORS:
+        dataset = _GENERATORS[name].load(**options)
+    else:
+        path = Path(name)
+        if str(name) not in medmnist.known() and path.suffix != ".npz":
+            names = ", ".join([*_GENERATORS, *medmnist.known()])
+            raise ValueError(f"There is no dataset called {str(name)!r}. Choose one of: {names}; or give an .npz file.")
+        if (size, n_patients, seed) != (None, None, 0):
+            raise ValueError(
+                f"{name} is a file of real images without patient numbers: size, n_patients and seed do not apply to "
+                f"it. Call data.load({str(name)!r})."
+            )
+        dataset = medmnist.load_known(str(name)) if str(name) in medmnist.known() else medmnist.load_file(path)
+    loaded = {"name": str(name), **{key: value for key, value in options.items() if value not in (None, 0)}}
+    if loaded not in LOADED:
+        LOADED.append(loaded)
+    return dataset

@@ -1,1 +1,1 @@
-"""What course.py calls; no module of the library imports these."""
+"""What `course.py` and the lessons' experiments call; no module of the library imports it."""
