@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parent
 START = "00_start_here.ipynb"
 NEEDED_GB = 4  # free space asked for before an installation; .venv takes about 3 GB in the end
 CELL_SECONDS = 600  # a notebook cell that takes longer has hung
-FIRST_EDITION = "v0.1.0"  # the tag of the version whose notebooks import from places that are no longer there
+# The version whose notebooks import from places that are no longer there: its tag, and its commit, which no clone lacks.
+FIRST_EDITION, FIRST_COMMIT = "v0.1.0", "4b55641"
 RENAMED = {"capstone": "capstone_pneumonia"}  # topics that had another name in the first edition
 
 # Starts JupyterLab with a token of our own, which no configuration file can switch off. The token is made in there,
@@ -371,7 +372,7 @@ def hand_out(root, today=None):
                 write_atomically(record_path, json.dumps(record, indent=1))
         if old_copies:
             say(
-                f"Your copies of the first edition run with the version tagged {FIRST_EDITION}: git checkout {FIRST_EDITION}"
+                f"Your copies of the first edition run with the version tagged {FIRST_EDITION}: git checkout {FIRST_COMMIT}"
             )
 
 

@@ -99,7 +99,7 @@ def test_unknown_names_are_answered_with_the_known_ones():
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_the_cache_has_a_default_that_an_empty_setting_does_not_change(monkeypatch, value):
-    monkeypatch.delenv("COURSE_CACHE") if value is None else monkeypatch.setenv("COURSE_CACHE", value)
+    monkeypatch.delenv("COURSE_CACHE", raising=False) if value is None else monkeypatch.setenv("COURSE_CACHE", value)
     assert data.cache_folder() == ROOT / "datasets" / "cache"
     monkeypatch.setenv("COURSE_CACHE", "elsewhere")
     assert data.cache_folder() == Path("elsewhere")
@@ -171,6 +171,8 @@ def test_a_fingerprint_sees_a_change_and_no_last_bits():
     slow = np.sort(pictures, axis=0)  # the same greys in each place, with smaller changes between the pictures
     others = [pictures + 2, 1.05 * pictures, pictures + rng.normal(0, 20, pictures.shape), moved, slow]
     assert len({mark, *map(fingerprint, others)}) == 6
+    board = np.stack(3 * [(-1.0) ** np.indices((64, 64)).sum(0)])  # still, and of one mean
+    assert fingerprint(127 + 50 * board) != fingerprint(127 + 40 * board)
 
 
 def test_catalogue_lists_everything_with_its_provenance():

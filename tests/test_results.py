@@ -221,6 +221,7 @@ for seed in range(first, 60, 2):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_that_save_at_once_lose_nothing(lesson):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     call = [sys.executable, "-c", MANY, str(lesson.parent)]
@@ -305,6 +306,9 @@ def test_quick_numbers_are_stored_once_and_then_compared(lesson):
     ]:
         with pytest.raises(ValueError, match=message):
             experiment.quick("tiny/memory", other, tolerance=9)
+    experiment.quick("tiny/memory", True, tolerance=2, save=True)
+    with pytest.raises(ValueError, match="is False, stored is True"):
+        experiment.quick("tiny/memory", False, tolerance=2)
     experiment.quick("tiny/memory", {"auc": 0.9}, tolerance=0.01, save=True)
     with pytest.raises(ValueError, match="0.01 is allowed"):
         experiment.quick("tiny/memory", {"auc": 0.92}, tolerance=9)
@@ -360,6 +364,7 @@ def call(folder, *arguments, **environment):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_an_experiment_can_be_stopped_and_started(copy, monkeypatch):
     monkeypatch.setattr(results, "LESSONS", copy / "course_lib" / "lessons")
     failed = call(copy, "--workers", "2", FAILS="1")
@@ -476,6 +481,20 @@ def test_stale_md_lists_what_is_stale():
     """If this fails: run what `course.py stale` says, or `course.py stale --write` and say why behind the reason."""
     listed = {path: reason for path, (reason, _) in stale.written((ROOT / "STALE.md").read_text("utf-8")).items()}
     assert listed == reasons()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_quick_runs_still_give_what_is_stored():
+    """A change of the shared library shows here where it matters, and only there."""
+    problems = {}
+    for script in sorted(results.LESSONS.glob("*/experiment.py")):
+        if stale.planned(script):
+            command = [sys.executable, "-m", f"course_lib.lessons.{script.parent.name}.experiment", "--quick"]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+            if done.returncode:
+                problems[script.parent.name] = done.stderr[-2000:]
+    assert not problems
 
 
 def test_results_stay_small():
