@@ -9,7 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from course_lib import ROOT, data
+from course_lib import ROOT, data, results
 from course_lib.data.medmnist import write_generated
 from course_lib.lessons.capstone import model as capstone
 from course_lib.lessons.capstone.layers import RandomPose
@@ -25,6 +25,11 @@ def generated(tmp_path_factory):
     path = tmp_path_factory.mktemp("capstone") / "generated.npz"
     write_generated(path, images=(128, 64, 64))
     return path
+
+
+def test_the_lesson_opens_without_keras():
+    code = "from course_lib.lessons.capstone import exercises, explorers, model; import sys; assert 'keras' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=120)
 
 
 # ---- The data
@@ -198,6 +203,14 @@ def test_script_prints_json_of_what_it_measured(generated):
         assert run["parameters"] <= 200_000 and run["seconds"] > 0 and 0 <= run["threshold"] <= 1
         assert run["auc"] > 0.8 and run["accuracy_at_threshold"] > 0.7
     assert report["mean"]["auc"] == pytest.approx(np.mean([run["auc"] for run in report["seeds"]]))
+
+
+def test_stored_scores_give_what_was_measured():
+    run, stored = results.load("capstone/development")[0], results.arrays("capstone/development", 0)
+    assert len(stored["changes"]) == len(stored["scores"]) and set(stored["changes"]) == set(capstone.CHANGES)
+    truth, score = stored["ill"], stored["scores"][stored["changes"].tolist().index("as taken")].astype(float)
+    assert capstone.auc(truth, np.column_stack([1 - score, score])) == pytest.approx(run["auc"], abs=5e-4)
+    assert np.mean((score >= run["threshold"]) == truth) == pytest.approx(run["accuracy_at_threshold"], abs=4e-3)
 
 
 # ---- The notebook
