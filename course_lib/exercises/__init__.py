@@ -1,10 +1,10 @@
-"""The engine of the exercises that check themselves; the exercises are in course_lib/lessons/<topic>/exercises.py.
+"""The engine of the exercises: `Coding` and `Choice` with what they are made of, and the student's `progress`.
 
-In a notebook: `from course_lib.lessons.<topic> import exercises`, then `exercises.NAME.check(answer)`, `.hint()`,
-`.solution()`, and `exercises.progress()`.
+The exercises themselves stand in `course_lib/lessons/<topic>/exercises.py`. In a notebook:
+`name = exercises.name.check(name)`, `.hint()`, `.solution()`, `.example()`, and `exercises.progress()`.
 """
 
-from course_lib.exercises.engine import Choice, Coding, Mistake
+from course_lib.exercises.engine import Choice, Coding, Mistake, Wrong
 from course_lib.exercises.store import progress
 
-__all__ = ["Choice", "Coding", "Mistake", "progress"]
+__all__ = ["Choice", "Coding", "Mistake", "Wrong", "progress"]

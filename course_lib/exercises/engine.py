@@ -1,29 +1,28 @@
-"""The engine behind the exercises: run an answer safely, compare it, recognise usual mistakes, keep progress.
+"""The exercises: judge an answer, recognise usual mistakes, and hand back the function with which the lesson goes on.
 
 A checker never raises and never gives the expected answer away. A usual mistake is written down as code
 (`Mistake`): if an answer behaves like it on every test input, the student gets the sentence that belongs to it.
 """
 
+import ast
 import contextlib
 import copy
+import functools
 import inspect
-import io
-import reprlib
-import signal
+import re
+import sys
 import textwrap
 import threading
-import warnings
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 
-import numpy as np
-
+from course_lib.exercises import compare, limits
 from course_lib.exercises.store import record
 
-TIME_LIMIT_SECONDS = 10
-OUTPUT_LIMIT_CHARACTERS = 10_000
-
 CORRECT, NOT_YET, NOT_ATTEMPTED = "correct", "not yet", "not attempted"
+_OURS = "The lesson goes on with ours until yours is right."
 _MARKS = {CORRECT: "✔ Correct.", NOT_YET: "✘ Not yet.", NOT_ATTEMPTED: "○ Not attempted yet."}
 
 
@@ -33,6 +32,7 @@ class Verdict:
 
     outcome: str
     message: str
+    printed: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -43,32 +43,42 @@ class Mistake:
     message: str
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong answer for the tests, by another author than the inputs, and arguments for which it is provably wrong.
+
+    differs_on: a tuple of arguments, or a list of such tuples whose results are judged together.
+    """
+
+    answer: Callable
+    differs_on: tuple | list[tuple]
+
+
 class _Exercise:
-    """What coding exercises and understanding questions share. `topic` is the notebook's name without its number."""
+    """What coding exercises and understanding questions share. `topic` is the lesson's name."""
 
     topic: str
     name: str
     hints: Sequence[str]
-    hints_shown = 0
+    next_hint = 0
 
-    def judge(self, answer) -> Verdict:
-        raise NotImplementedError
-
-    def check(self, answer) -> None:
-        """Print whether the answer is correct, not yet, or not attempted, and keep the progress. Never raises."""
-        verdict = self.judge(answer)
-        print(textwrap.fill(f"{_MARKS[verdict.outcome]} {verdict.message}", 100))
+    def _reply(self, verdict, *more):
+        if verdict.printed:
+            _say(f"Your code printed:\n{verdict.printed}")
+        for text in (f"{_MARKS[verdict.outcome]} {verdict.message}", *more):
+            _say(textwrap.fill(text, 100))
         if verdict.outcome != NOT_ATTEMPTED:
             record(self.topic, self.name, correct=verdict.outcome == CORRECT)
 
     def hint(self) -> None:
-        """Print the next hint; after the last one, say so."""
-        if self.hints_shown < len(self.hints):
-            text = f"Hint {self.hints_shown + 1} of {len(self.hints)}: {self.hints[self.hints_shown]}"
+        """Print the next hint; after the last one say so, and begin again."""
+        if self.next_hint < len(self.hints):
+            text = f"Hint {self.next_hint + 1} of {len(self.hints)}: {self.hints[self.next_hint]}"
             print(textwrap.fill(text, 100))
-            self.hints_shown += 1
+            self.next_hint += 1
         else:
             print("That was the last hint. `solution()` shows one way to do it.")
+            self.next_hint = 0
 
 
 @dataclass
@@ -81,8 +91,12 @@ class Coding(_Exercise):
     mistakes: at least three. also_correct: at least one answer in another style, for the tests.
     hints: from a nudge to nearly there. why: one sentence printed when the answer is correct.
     accept: for tasks with many right answers: function (result, *arguments) that returns None if the result is
-        right, or a sentence that names the property that failed. Without it the result must equal the reference's
-        to a relative tolerance of 1e-4 (float32 and float64 both pass).
+        right, or a sentence that names the property that failed. It sees finite results only, in the form in which the
+        reference returns its own. Without it the result must equal the reference's to a relative tolerance of 1e-4
+        (float32 and float64 both pass).
+    accept_all: function (results, inputs) that sees all of them together (equal seeds, different seeds), likewise.
+    wrong: wrong answers by another author than the inputs, for the tests. integers: False where an array of whole
+        numbers among the inputs makes no sense; the tests want one otherwise.
     """
 
     topic: str
@@ -94,81 +108,143 @@ class Coding(_Exercise):
     hints: Sequence[str]
     why: str
     accept: Callable | None = None
+    accept_all: Callable | None = None
+    wrong: Sequence[Wrong] = ()
+    integers: bool = True
+    _failed = None  # the arguments with which the last answer failed
+    _expected = ()  # the reference's results
 
-    def judge(self, answer) -> Verdict:
-        """Run the answer on every input and compare."""
+    def check(self, answer) -> Callable:
+        """Print whether the answer is correct, not yet, or not attempted, keep the progress, and return the function
+        to go on with: the student's once it is right (see `_carried`), until then ours. Never raises."""
+        verdict = self.judge(answer)
+        if _given_back_by(answer) is self:
+            self._reply(verdict)
+            return answer
+        if verdict.outcome == CORRECT:
+            self._reply(verdict, "The lesson goes on with your function.")
+            return _carried(self, answer, self._expected)
+        if self._failed is not None and not compare.is_printable(self._failed):
+            trial = f"`print({self.name}(*exercises.{self.name}.example()))`"
+            self._reply(verdict, f"To see what it returned there, write {trial} above the line with `check`.", _OURS)
+        else:
+            self._reply(verdict, _OURS)
+        return _ours(self)
+
+    def example(self) -> tuple | None:
+        """The arguments with which the last answer failed, or a sentence if there are none."""
+        if self._failed is None:
+            print("There are none: no answer has failed on particular arguments since the last `check`.")
+        return copy.deepcopy(self._failed)
+
+    def judge(self, answer, inputs=None) -> Verdict:
+        """Run the answer on every input (or on those given) and compare."""
         if answer is ...:
             return Verdict(NOT_ATTEMPTED, "Replace the `...` by your code and run the cell again.")
         if not callable(answer):
-            return Verdict(NOT_YET, f"The checker needs your function itself, but got {_shown(answer)}.")
-        printed = _Printed()
+            return Verdict(NOT_YET, f"The checker needs your function itself, but got {compare.shown(answer)}.")
+        if _given_back_by(answer) is self:
+            return Verdict(
+                NOT_ATTEMPTED,
+                "This is the function that this check gave back. Run your definition first, then this cell.",
+            )
+        self._failed, printed = None, limits.Printed()
         try:
-            with _limits(printed):
-                verdict = self._judge(answer)
+            with limits.limits(printed):
+                outcome, message = self._judge(answer, self.inputs() if inputs is None else inputs)
         except KeyboardInterrupt:
-            verdict = Verdict(NOT_YET, "You stopped it while your code was running.")
-        except _TooLong:
-            verdict = Verdict(
-                NOT_YET,
-                f"Your code was still running after {TIME_LIMIT_SECONDS} seconds. Is there a loop without an end?",
-            )
-        except _TooMuchOutput:
-            verdict = Verdict(
-                NOT_YET, "Your code prints without end. Is there a `print` inside a loop that never stops?"
-            )
+            outcome, message = NOT_YET, "You stopped it while your code was running."
+        except (limits.TooLong, limits.TooMuchOutput) as error:
+            outcome, message = NOT_YET, str(error)
         # Objects of a student's own class can fail in == or anything else that the comparison asks of them.
         except BaseException as error:
-            verdict = Verdict(NOT_YET, f"The checker could not compare what your function returned: {_told(error)}")
-        if printed.getvalue():
-            print(textwrap.fill(f"(Your code printed: {_shortened(printed.getvalue(), 500)})", 100))
-        return verdict
+            outcome = NOT_YET
+            message = f"The checker could not compare what your function returned: {compare.told(error)}"
+        if outcome != NOT_YET:
+            self._failed = None
+        return Verdict(outcome, message, printed.shown())
 
-    def _judge(self, answer):
-        results, wrong = [], []
-        for arguments in self.inputs():
+    def _judge(self, answer, inputs):
+        results, complaints = [], []
+        self._expected = expected = []
+        for arguments in inputs:
+            self._failed = arguments
             given = copy.deepcopy(arguments)
             try:
                 result = answer(*given)
             except NotImplementedError:
-                return Verdict(NOT_ATTEMPTED, "The function still raises NotImplementedError.")
-            except (KeyboardInterrupt, _TooLong, _TooMuchOutput):
+                return NOT_ATTEMPTED, "The function still raises NotImplementedError."
+            except (KeyboardInterrupt, limits.TooLong, limits.TooMuchOutput):
                 raise
             # SystemExit as well: a student who calls exit() gets a sentence, not a dead kernel.
             except BaseException as error:
-                return Verdict(NOT_YET, f"With {_call(arguments)}, your code raised {_told(error)}")
-            if _is_placeholder(result):
-                return Verdict(NOT_ATTEMPTED, "Replace the `...` by your code and run both cells again.")
-            if not _same(given, arguments, equal_nan=True):
-                return Verdict(
-                    NOT_YET, f"With {_call(arguments)}, your code changed its input. Work on a copy: `x = x.copy()`."
+                return NOT_YET, f"With {compare.call(arguments)}, your code raised {compare.told(error)}"
+            if result is ... or (isinstance(result, tuple) and result and all(part is ... for part in result)):
+                return NOT_ATTEMPTED, "Replace the `...` by your code and run the cell again."
+            if not compare.same(given, arguments, equal_nan=True):
+                return NOT_YET, (
+                    f"With {compare.call(arguments)}, your code changed its input. Work on a copy: `x.copy()` for an "
+                    "array, `copy.deepcopy(x)` for lists and dicts that hold others, `sorted(x)` instead of `x.sort()`."
                 )
-            results.append((arguments, result))
+            expected.append(compare.run(self.reference, arguments))
             # Now, since a function may return the same list or array each time, and change it in the next call.
-            complaint = self._complaint(result, arguments)
-            if complaint:
-                wrong.append((arguments, complaint))
-        if not wrong:
-            return Verdict(CORRECT, self.why)
+            complaints.append(self._complaint(result, arguments, expected[-1]))
+            results.append(compare.snapshot(result))
+        self._failed = next((a for a, complaint in zip(inputs, complaints, strict=True) if complaint), None)
+        together = None
+        if self._failed is None and self.accept_all is not None:
+            usual = [
+                compare.converter([example], "iufO")(result) for example, result in zip(expected, results, strict=True)
+            ]
+            together = self.accept_all(usual, inputs)
+        if self._failed is None and not together:
+            return CORRECT, self.why
         for mistake in self.mistakes:
-            if all(_same(result, _run(mistake.answer, arguments), equal_nan=True) for arguments, result in results):
-                return Verdict(NOT_YET, mistake.message)
-        arguments, complaint = wrong[0]
-        return Verdict(NOT_YET, f"With {_call(arguments)}, {complaint}")
+            outputs = (compare.run(mistake.answer, arguments) for arguments in inputs)
+            if all(compare.same(a, b, equal_nan=True) for a, b in zip(results, outputs, strict=True)):
+                return NOT_YET, mistake.message
+        if together:
+            return NOT_YET, together
+        message = f"With {compare.call(self._failed)}, {next(filter(None, complaints))}"
+        related = None if self.accept or self.accept_all else compare.relation(results, expected)
+        return NOT_YET, f"{message} {related}" if related else message
 
-    def _complaint(self, result, arguments):
+    def _complaint(self, result, arguments, expected):
         """None if the result is right for these arguments, otherwise half a sentence that says what is not."""
         if result is None:
             return "your function returned None. Did you forget `return`?"
-        if self.accept is not None:
-            try:
-                return self.accept(copy.deepcopy(result), *copy.deepcopy(arguments))
-            except Exception:  # a result of a wrong type or shape breaks `accept` in ways it cannot all foresee
-                return f"the result has the wrong type or shape: it is {_shown(result)}."
-        return _difference(result, _run(self.reference, arguments))
+        if self.accept is None and self.accept_all is None:
+            return compare.difference(result, expected)
+        if compare.is_finite(expected) and not compare.is_finite(result):
+            return compare.NOT_FINITE
+        try:
+            result = copy.deepcopy(result)
+            with contextlib.suppress(Exception):  # `accept` says better what is wrong; True is no whole number for it
+                result = compare.converter([expected], "iufO")(result)
+            return self.accept(result, *copy.deepcopy(arguments)) if self.accept else None
+        except Exception:  # a result of a wrong type or shape breaks `accept` in ways it cannot all foresee
+            return f"the result has the wrong type or shape: it is {compare.shown(result)}."
 
     def solution(self) -> None:
-        """Print the source of the reference solution."""
-        print(textwrap.dedent(inspect.getsource(self.reference)))
+        """Print the reference under the exercise's name, with the imports, constants and helpers it needs."""
+        module = inspect.getsource(sys.modules[self.reference.__module__])
+        nodes = {}
+        for node in ast.parse(module).body:
+            for target in (node, *getattr(node, "names", ()), *getattr(node, "targets", ())):
+                name = getattr(target, "asname", None) or getattr(target, "name", None) or getattr(target, "id", "")
+                nodes.setdefault(name, node)
+        needed, names = [], {self.reference.__name__}
+        while names:
+            node = nodes.get(names.pop())
+            if node is not None and node not in needed:
+                needed.append(node)
+                parts = list(ast.walk(node))
+                read = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+                own = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+                names |= read - own - {part.arg for part in parts if isinstance(part, ast.arg)}
+        needed.sort(key=lambda node: node.lineno)
+        source = "\n".join(ast.get_source_segment(module, node) for node in needed)
+        print(re.sub(rf"\b{self.reference.__name__}\b", self.name, re.sub(r"(?<=\n)(?=def )", "\n\n", source)))
 
 
 @dataclass
@@ -184,14 +260,21 @@ class Choice(_Exercise):
     replies: dict[str, str]
     hints: Sequence[str] = field(default=("Read the paragraph above once more, with a small example in hand.",))
 
+    def check(self, answer) -> None:
+        """Print the reply to a letter and keep the progress. Never raises."""
+        self._reply(self.judge(answer))
+
     def judge(self, answer) -> Verdict:
-        """Look the letter up."""
-        if answer is ... or (isinstance(answer, str) and not answer.strip()):
-            return Verdict(NOT_ATTEMPTED, "Replace the `...` by the letter of your answer, in quotation marks.")
-        letter = answer.strip().lower() if isinstance(answer, str) else None
+        """Look the letter up; "B)", "(b)" and "b." are understood, and what is no letter is no attempt."""
+        letter = answer.strip(" \t\n()[]{}.,:;'\"`…").lower() if isinstance(answer, str) else None
+        if answer is ... or letter == "":
+            return Verdict(NOT_ATTEMPTED, 'Put the letter of your answer between quotation marks, as in `check("a")`.')
         if letter not in self.replies:
             letters = ", ".join(f'"{known}"' for known in self.replies)
-            return Verdict(NOT_YET, f"Please answer with one of the letters {letters}; you gave {_shown(answer)}.")
+            return Verdict(
+                NOT_ATTEMPTED,
+                f"Please answer with one of the letters {letters}, in quotation marks; you gave {compare.shown(answer)}.",
+            )
         return Verdict(CORRECT if letter == self.answer else NOT_YET, self.replies[letter])
 
     def solution(self) -> None:
@@ -199,182 +282,69 @@ class Choice(_Exercise):
         print(textwrap.fill(f'"{self.answer}": {self.replies[self.answer]}', 100))
 
 
-# BaseException, so that an `except Exception` in a student's loop does not swallow it.
-class _TooLong(BaseException):
-    pass
+def _say(text):
+    print(text.encode("utf-8", "replace").decode())  # a student's text may hold half a surrogate pair
 
 
-class _TooMuchOutput(BaseException):
-    pass
+def _given_back_by(answer):
+    """The exercise whose check returned this function, or None."""
+    return answer.__dict__.get("given_back_by") if isinstance(answer, FunctionType) else None
 
 
-class _Printed(io.StringIO):
-    """Takes what a student's code prints; more than OUTPUT_LIMIT_CHARACTERS raises _TooMuchOutput."""
+def _ours(exercise):
+    """The reference under the exercise's name."""
 
-    def write(self, text):
-        if self.tell() + len(text) > OUTPUT_LIMIT_CHARACTERS:
-            raise _TooMuchOutput
-        return super().write(text)
+    @functools.wraps(exercise.reference)
+    def ours(*args, **kwargs):
+        return exercise.reference(*args, **kwargs)
 
-    def close(self):
-        """Stay open: a student's code may close sys.stdout."""
+    ours.__name__ = ours.__qualname__ = exercise.name
+    ours.given_back_by = exercise
+    return ours
 
 
-@contextlib.contextmanager
-def _limits(printed):
-    """Stop what runs inside after TIME_LIMIT_SECONDS, and catch in `printed` what it prints.
+def _carried(exercise, answer, expected):
+    """A student's right function, fit for the lesson: results in the usual form, few prints, and no dead end.
 
-    The time limit needs SIGALRM and the main thread; elsewhere the Stop button does the same.
+    Where it raises or takes more than CALL_LIMIT_SECONDS, ours runs instead, from then on, and one sentence says so.
     """
-    timed = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
+    usual = compare.converter(expected)
+    reference, watch, few, given_up = exercise.reference, limits.WATCH, limits.FewLines(exercise.name), False
 
-    def stop(_signal, _frame):
-        raise _TooLong
+    def yours(*args, **kwargs):
+        nonlocal given_up
+        if given_up:
+            return reference(*args, **kwargs)
+        stdout = sys.stdout
+        if stdout is not few:
+            few.stream = stdout
+        job, watched = (time.monotonic(), threading.get_ident(), limits.CALL_LIMIT_SECONDS, stdout, True), False
+        try:
+            try:
+                watched = watch.start(job)  # not inside another call that is watched: that one goes on
+                sys.stdout = few
+                return usual(answer(*args, **kwargs))
+            finally:
+                sys.stdout = stdout
+                watch.end(job)
+        except limits.TooLong:
+            if not watched:
+                raise
+            reason = f"took more than {limits.CALL_LIMIT_SECONDS} seconds here"
+            result = reference(*args, **kwargs)
+        except (KeyboardInterrupt, limits.TooMuchOutput):
+            raise
+        except BaseException as error:
+            try:
+                result = reference(*args, **kwargs)
+            except Exception:  # then the arguments are to blame
+                raise error from None
+            reason = f"raised {compare.told(error)} here"
+        given_up = True
+        _say(textwrap.fill(f"(Your `{exercise.name}` {reason}. From now on ours runs instead.)", 100))
+        return result
 
-    if timed:
-        handler = signal.signal(signal.SIGALRM, stop)
-        # Again every second: a bare `except:` may have swallowed the first one.
-        timer = signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT_SECONDS, 1)
-    try:
-        with (
-            contextlib.redirect_stdout(printed),
-            contextlib.redirect_stderr(printed),
-            # A warning is not a failure, and what it announces shows in the result.
-            warnings.catch_warnings(action="ignore"),
-            np.errstate(all="ignore"),
-        ):
-            yield
-    finally:
-        if timed:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, handler)
-            signal.setitimer(signal.ITIMER_REAL, *timer)
-
-
-def _run(function, arguments):
-    return function(*copy.deepcopy(arguments))
-
-
-def _same(a, b, equal_nan=False):
-    """Whether two results are equal: nested tuples, lists and dicts by their parts, numbers to a relative 1e-4."""
-    if isinstance(a, dict) or isinstance(b, dict):
-        return (
-            isinstance(a, dict)
-            and isinstance(b, dict)
-            and a.keys() == b.keys()
-            and all(_same(a[key], b[key], equal_nan) for key in a)
-        )
-    a_array, b_array = _as_numbers(a), _as_numbers(b)
-    if a_array is not None and b_array is not None:
-        return a_array.shape == b_array.shape and bool(_close(a_array, b_array, equal_nan).all())
-    if a_array is not None or b_array is not None:
-        return False
-    a, b = (x.tolist() if isinstance(x, np.ndarray) else x for x in (a, b))  # arrays of texts
-    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
-        return len(a) == len(b) and all(_same(x, y, equal_nan) for x, y in zip(a, b, strict=True))
-    try:
-        return a is b or bool(a == b)
-    except Exception:  # objects whose == does not give one truth value are not results of any exercise
-        return False
-
-
-def _close(a, b, equal_nan):
-    """Where two arrays of one shape are equal, to a relative 1e-4 or a millionth of the largest value in `b`."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    scale = max(1.0, np.max(np.abs(b), initial=0.0, where=np.isfinite(b)))
-    return np.isclose(a, b, rtol=1e-4, atol=1e-6 * scale, equal_nan=equal_nan)
-
-
-def _as_numbers(value):
-    """`value` as an array of numbers or booleans, or None if it is not one."""
-    try:
-        array = np.asarray(value)
-    except Exception:  # ragged lists raise ValueError, foreign objects anything
-        return None
-    return array if array.dtype.kind in "buif" else None
-
-
-def _is_placeholder(result):
-    """Whether a starter returned its `...`, or several."""
-    return result is ... or (isinstance(result, tuple) and len(result) > 0 and all(part is ... for part in result))
-
-
-def _difference(result, expected):
-    """None if equal, otherwise half a sentence that says which property differs, without the expected value."""
-    if isinstance(expected, tuple):
-        if not isinstance(result, tuple | list) or len(result) != len(expected):
-            return f"the function must return {len(expected)} values, separated by commas; yours returned {_shown(result)}."
-        for place, (part, right) in enumerate(zip(result, expected, strict=True), start=1):
-            complaint = _difference(part, right)
-            if complaint:
-                return f"value number {place}: {complaint}"
-        return None
-    right = _as_numbers(expected)
-    if right is None:
-        return None if _same(result, expected) else f"your result {_shown(result)} is not right."
-    numbers = _as_numbers(result)
-    if numbers is None:
-        return (
-            f"the result must be {'a number' if right.ndim == 0 else 'an array of numbers'}; yours is {_shown(result)}."
-        )
-    if numbers.shape != right.shape:
-        return f"your result has the wrong shape: {numbers.shape}."
-    if isinstance(expected, bool):
-        if numbers.dtype.kind != "b":
-            return f"the result must be True or False; yours is {_shown(result)}."
-    elif isinstance(expected, int) and numbers.dtype.kind not in "ui":
-        return f"the result must be a whole number (int); yours is {_shown(result)}. Python's `//` divides and rounds down."
-    if np.isnan(numbers).any() and not np.isnan(right).any():
-        return "your result contains NaN (not a number), which comes from 0/0, infinity minus infinity, or the like."
-    off = ~_close(numbers, right, equal_nan=True)
-    if not off.any():
-        return None
-    if right.ndim == 0:
-        return f"your result {_shown(result)} is not right."
-    place = tuple(int(i) for i in np.argwhere(off)[0])
-    return (
-        f"{int(off.sum())} of {off.size} values are not right; the first is at index {place}, "
-        f"where you have {numbers[place]:.6g}."
-    )
-
-
-def _call(arguments):
-    return f"the arguments {', '.join(_shown(a) for a in arguments)}" if arguments else "no arguments"
-
-
-def _shown(value):
-    """A short description of any value: small numbers and texts as they are, larger arrays by their shape."""
-    try:
-        return _shortened(_described(value))
-    except Exception:  # a student's class may have a broken __repr__
-        return f"an object of type {type(value).__name__}"
-
-
-def _described(value):
-    if isinstance(value, np.ndarray):
-        return np.array2string(value, separator=", ") if value.size <= 9 else f"an array of shape {value.shape}"
-    if isinstance(value, np.generic):
-        value = value.item()  # 2.5 reads better than np.float64(2.5)
-    if callable(value):
-        return f"the function {getattr(value, '__name__', '')}".strip()
-    return _SHORT.repr(value)
-
-
-# repr() would walk through the whole of a long list.
-_SHORT = reprlib.Repr()
-_SHORT.maxtuple = _SHORT.maxlist = _SHORT.maxdict = 9
-_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
-
-
-def _told(error):
-    """Name and words of an exception; a student's own exception may fail to say its words."""
-    try:
-        words = str(error)
-    except Exception:
-        words = ""
-    return _shortened(f"{type(error).__name__}: {words}" if words else type(error).__name__, 300)
-
-
-def _shortened(text, length=90):
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 1] + "…"
+    with contextlib.suppress(Exception):  # an object of a student's class may have no name
+        functools.update_wrapper(yours, answer)
+    yours.given_back_by = exercise
+    return yours

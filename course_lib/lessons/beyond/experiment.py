@@ -4,7 +4,7 @@
 
 The patients are the same for all seeds (brain-lesions, seed 0, 64×64); a seed decides first weights and order of training.
 
-- plain: the small CNN, trained on the images as they are. That of seed 0 is the lesson's on explanations, trained longer.
+- plain: the small CNN, trained on the images as they are. That of seed 0 is lesson 11's, which trained longer.
 - varied: the plain one of the same seed, trained on with images whose gain, gamma and noise vary
   (`models.RandomIntensity`); their resolution never does.
 
@@ -24,6 +24,7 @@ from course_lib.data.brain_lesions import FIELD_OF_VIEW, VERSION
 from course_lib.images import simulate_scanner
 from course_lib.lessons.beyond import model as beyond
 from course_lib.lessons.beyond import monitoring, serve
+from course_lib.lessons.explanations.model import stored_network
 from course_lib.models import keras
 from course_lib.ops import softmax
 from course_lib.tools.experiment import main
@@ -40,7 +41,7 @@ def scanners(seed, quick=False):
     brains = few(data.load("brain-lesions")) if quick else data.load("brain-lesions")
     images, label = brains.train.x, brains.train.targets["label"]
     if seed == 0:
-        plain = beyond.plain()
+        plain = stored_network("normal")
     else:
         fit(plain := network(images, seed), images, label, EPOCHS)
     varied = network(images, seed)

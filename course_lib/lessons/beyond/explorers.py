@@ -12,6 +12,7 @@ from course_lib.explorers import Explorer, choice, rows, slider
 from course_lib.images import simulate_scanner
 from course_lib.lessons.beyond import model as beyond
 from course_lib.lessons.beyond import monitoring, serve
+from course_lib.lessons.explanations.model import largest_slices
 
 # ---- The demo page -------------------------------------------------------------------------------
 
@@ -157,10 +158,8 @@ def _draw_another_scanner(figure, noise, gamma, blur, model):
 def _slices():
     """One slice (the one with the largest lesion) of each of 20 test patients of each class: images, labels."""
     test = data.load("brain-lesions").test
-    label = test.targets["label"]
-    patients = [patient for n in range(4) for patient in np.unique(test.groups[label == n])[:_PER_CLASS]]
-    chosen = [beyond.largest_lesion(test, patient) for patient in patients]
-    return test.x[chosen], label[chosen]
+    chosen = largest_slices(test, range(4), slice(_PER_CLASS))
+    return test.x[chosen], test.targets["label"][chosen]
 
 
 @functools.cache

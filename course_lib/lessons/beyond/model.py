@@ -9,6 +9,7 @@ from PIL import Image
 from course_lib import data, results
 from course_lib.images import simulate_scanner
 from course_lib.lessons.beyond import serve
+from course_lib.lessons.explanations.model import largest_slices
 
 RELEASE = "beyond/release"
 """The folder of the stored release, for `results.folder`."""
@@ -34,15 +35,8 @@ def release() -> serve.Release:
     return serve.load(results.folder(RELEASE))
 
 
-def plain():
-    """The small CNN of the lesson on explanations, trained on the images as they are."""
-    from course_lib.models import keras
-
-    return keras.models.load_model(results.LESSONS / "explanations" / "results" / "normal.keras", compile=False)
-
-
 def varied():
-    """The same, trained on with images whose gain, gamma and noise vary; stored by the experiment."""
+    """The small CNN of lesson 11, trained on with images whose gain, gamma and noise vary."""
     from course_lib.models import small_cnn
 
     pixels = results.arrays("beyond/scanners", 0)
@@ -72,23 +66,15 @@ def visitors():
     return {name: picture.astype(np.float32)[None, ..., None] for name, picture in small.items()}
 
 
-def largest_lesion(split, patient):
-    """The number of this patient's slice with the largest lesion."""
-    own = np.flatnonzero(split.groups == patient)
-    return own[np.argmax(split.targets["lesion_area"][own])]
-
-
 @functools.cache
 def demo_files():
     """Names and bytes of files to try: slices of test patients, and what should be refused."""
     from pydicom.data import get_testdata_file
 
     brains = data.load("brain-lesions")
-    test, files = brains.test, []
-    for number, name in enumerate(brains.class_names):
-        patient = np.unique(test.groups[test.targets["label"] == number])[4]
-        files.append((f"brain, simulated: {name}", test.x[largest_lesion(test, patient)]))
-    mass = files[1][1]
+    slices = brains.test.x[largest_slices(brains.test, range(4), [4])]
+    files = [(f"brain, simulated: {name}", image) for name, image in zip(brains.class_names, slices, strict=True)]
+    mass = slices[1]
     noisy, blurred = (simulate_scanner(mass[None], **change)[0] for change in ({"noise": 0.08}, {"blur": 1.5}))
     echo = grey("echo")
     side = min(echo.shape)

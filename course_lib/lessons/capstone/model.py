@@ -12,6 +12,7 @@ from scipy import ndimage
 from sklearn import metrics
 
 from course_lib import ROOT, data, evaluate, ops, plot
+from course_lib.lessons.architectures.model import conv_block
 
 BATCH = 64
 STEPS, PASSES = 1200, 40
@@ -143,7 +144,7 @@ def network(input_shape, classes):
     Each image is standardised by its own mean and deviation, so that brightness and contrast tell nothing. Images of more
     than 40 pixels are made smaller by the first convolution's stride, to about 28.
     """
-    from course_lib.models import conv_block, keras, layers
+    from course_lib.models import keras, layers
 
     inputs = layers.Input(input_shape)
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-4)(inputs)
