@@ -67,6 +67,11 @@ def about(path: str) -> dict:
     return json.loads(_existing(path, None, "json").read_text(encoding="utf-8"))
 
 
+def folder(path: str) -> Path:
+    """Where a lesson keeps files that are no runs and have a form of their own, such as a release; not made by this."""
+    return _file(path).with_suffix("")
+
+
 def in_ledger(path: str) -> bool:
     """Whether a file is there and says of each seed how it was made."""
     return _file(path).is_file() and isinstance(about(path).get("seeds"), dict)
