@@ -91,6 +91,9 @@ def outdated(path: str) -> dict[int, str]:
     """Why a stored seed would not come out as it is, by seed: the lesson's code or the data are others now."""
     code, reasons = code_hash(_split(path)[0]), {}
     for seed, row in about(path)["seeds"].items():
+        if not row["code"]:
+            reasons[int(seed)] = "made by the first edition, which did not keep its code"
+            continue
         changed = [d["name"] for d in row["data"] if data.fingerprint(d["name"]) not in ("", d["fingerprint"])]
         if row["code"] != code or changed:
             reasons[int(seed)] = (
