@@ -38,6 +38,8 @@ def test_memory_explorer_shows_the_share_that_is_left_and_every_stored_run():
     runs = results.load("rnn_lstm_gru/memory").values()
     stored = [curve[-1] for run in runs for row in run.values() for curve in row.values()]
     assert len(stored) == 60 and np.allclose(shown, sorted(stored))
+    lines = [line.get_ydata() for line in right.lines if line.get_linestyle() != "None" and len(line.get_xdata()) == 4]
+    assert np.allclose(lines, [[np.mean(values) for values in row.values()] for row in model.last_accuracy().values()])
 
 
 def test_stored_gates_obey_the_equations_of_the_lstm():
