@@ -15,7 +15,7 @@ from tqdm import tqdm
 from course_lib import ROOT, models
 from course_lib.tools import run_notebooks
 
-keras = models.keras
+keras, layers = models.keras, models.layers
 
 
 @pytest.mark.parametrize("shape, classes", [((64, 64, 1), 4), ((32, 32, 1), 2), ((16, 24, 3), 1)])
@@ -37,6 +37,24 @@ def test_small_cnn_learns():
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     history = model.fit(images, label, batch_size=16, epochs=8, verbose=0)
     assert history.history["accuracy"][-1] > 0.9
+
+
+def test_the_rate_falls_to_zero_along_a_cosine_and_the_loss_takes_logits():
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3)])
+    models.compile_with_cosine(model, 0.1, 40, clipnorm=2.0, metrics=["accuracy"])
+    falling = [float(model.optimizer._learning_rate(step)) for step in (0, 10, 20, 40, 50)]
+    np.testing.assert_allclose(falling, [0.1, 0.05 * (1 + np.sqrt(0.5)), 0.05, 0, 0], atol=1e-7)
+    logits, label = np.array([[4.0, 0.0, -2.0]], np.float32), np.array([1])
+    np.testing.assert_allclose(model.loss(label, logits), np.log(np.exp(logits).sum()), rtol=1e-5)
+    assert isinstance(model.optimizer, keras.optimizers.Adam) and model.optimizer.clipnorm == 2.0
+    assert len(model.evaluate(np.ones((3, 2)), np.arange(3), verbose=0)) == 2  # the loss and the accuracy
+
+
+def test_another_loss_takes_the_place_of_the_cross_entropy():
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    models.compile_with_cosine(model, 0.1, 40, loss="mse")
+    model.fit(np.ones((8, 2)), np.full(8, 3.0), epochs=1, verbose=0)
+    assert model.loss == "mse" and model.optimizer.clipnorm is None
 
 
 IMAGES = np.random.default_rng(1).uniform(0.2, 0.7, (6, 8, 10, 2)).astype(np.float32)
@@ -125,6 +143,38 @@ def test_in_a_notebook_the_line_moves_while_it_trains(monkeypatch):
     assert len(shown) == 3
     assert shown[0].startswith("epoch 1 of 2, ") and shown[1].startswith("epoch 2 of 2, ")
     assert shown[2].startswith("2 epochs, ")
+
+
+def test_multiply_adds_of_convolutions_groups_and_dense_layers():
+    inputs = x = layers.Input((9, 8, 4))
+    x = layers.Conv2D(6, (3, 2), strides=2, padding="same", groups=2)(x)  # 5×4 places, 2 channels deep
+    x = layers.Dense(10)(layers.Flatten()(layers.BatchNormalization()(x)))
+    assert models.multiply_adds(keras.Model(inputs, x)) == 5 * 4 * (3 * 2 * 2 * 6) + 5 * 4 * 6 * 10
+
+
+def test_on_paper_a_large_network_takes_no_memory_then_or_later():
+    code = """
+import psutil
+from course_lib import models
+
+def used():
+    return psutil.Process().memory_info().rss / 1e6
+
+before = used()
+with models.without_weights():
+    network = models.keras.applications.VGG16(weights=None)
+    print(network.count_params())
+# The next layer whose shape Keras has to try out must not make up for the weights left out.
+models.RandomIntensity()(models.keras.Input((32, 32, 1)))
+small = models.small_cnn((32, 32, 1), 4)
+assert small(models.keras.ops.zeros((1, 32, 32, 1))).shape == (1, 4)
+print(used() - before)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    count, growth = run.stdout.split()
+    assert int(count) == 138_357_544
+    assert float(growth) < 250  # MB; the weights would be 553
 
 
 def test_importing_the_package_does_not_import_keras():

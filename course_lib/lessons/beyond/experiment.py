@@ -4,7 +4,7 @@
 
 The patients are the same for all seeds (brain-lesions, seed 0, 64×64); a seed decides first weights and order of training.
 
-- plain: the small CNN, trained on the images as they are. That of seed 0 is course_lib/lessons/explanations/results/normal.keras, which trained longer.
+- plain: the small CNN, trained on the images as they are. That of seed 0 is lesson 11's, which trained longer.
 - varied: the plain one of the same seed, trained on with images whose gain, gamma and noise vary
   (`models.RandomIntensity`); their resolution never does.
 
@@ -26,6 +26,7 @@ from course_lib import ROOT, data, evaluate, models
 from course_lib.data.brain_lesions import FIELD_OF_VIEW, SOURCE_HASH, VERSION
 from course_lib.images import simulate_scanner
 from course_lib.lessons.beyond import monitoring, serve
+from course_lib.lessons.explanations.model import stored_network
 from course_lib.ops import softmax
 from course_lib.tools.common import save
 
@@ -221,9 +222,7 @@ def main():
     images, label = brains.train.x, brains.train.targets["label"]
     for seed in parser.parse_args().seeds:
         if seed == 0:
-            model = keras.models.load_model(
-                ROOT / "course_lib/lessons/explanations/results/normal.keras", compile=False
-            )
+            model = stored_network("normal")
         else:
             model = plain(images, label, seed)
         if str(seed) not in stored()["plain"]:

@@ -12,6 +12,7 @@ from scipy import ndimage
 from sklearn import metrics
 
 from course_lib import ROOT, data, evaluate, models, ops, plot
+from course_lib.lessons.architectures.model import conv_block
 from course_lib.models import keras, layers
 
 BATCH = 64
@@ -184,11 +185,11 @@ def network(input_shape, classes):
     inputs = layers.Input(input_shape)
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-4)(inputs)
     stride = max(1, round(max(input_shape[:2]) / 28))
-    x = models.conv_block(x, 24, 2 * stride + 3, strides=stride)
+    x = conv_block(x, 24, 2 * stride + 3, strides=stride)
     for channels in (48, 96):
         x = layers.MaxPooling2D(padding="same")(x)
-        x = models.conv_block(x, channels)
-        x = models.conv_block(x, channels)
+        x = conv_block(x, channels)
+        x = conv_block(x, channels)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(0.3)(x)
     return keras.Model(inputs, layers.Dense(classes)(x), name="capstone_cnn")
