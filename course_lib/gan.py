@@ -9,40 +9,15 @@ import time
 import numpy as np
 from IPython import get_ipython
 from IPython.display import Pretty, display
-from scipy.spatial.distance import cdist, pdist
+from scipy.spatial.distance import pdist
 
-from course_lib import ROOT, import_tensorflow
+from course_lib import import_tensorflow
 from course_lib.models import keras, layers
 
 tf = import_tensorflow()
 
 LATENT = 32
 """Length of the latent vector of the course's generators, unless told otherwise."""
-
-# ---- Points in the plane ----------------------------------------------------------------------------------------------
-
-SIGMA = 0.05
-_ANGLES = 2 * np.pi * np.arange(8) / 8
-MODES = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
-"""Centres (8, 2) of eight Gaussians of standard deviation SIGMA, on a circle of radius 1."""
-
-
-def eight_gaussians(n, seed=0):
-    """Points (n, 2) float32, each from one of the eight Gaussians around MODES."""
-    rng = np.random.default_rng(seed)
-    return (MODES[rng.integers(8, size=n)] + rng.normal(scale=SIGMA, size=(n, 2))).astype(np.float32)
-
-
-def modes(points, reach=4 * SIGMA):
-    """How many of the eight modes points (n, 2) cover, and the share of points that lie within `reach` of one.
-
-    A mode is covered if at least 2 % of all points lie within `reach` of it; a fair sample puts 12.5 % there.
-    """
-    distance = cdist(points, MODES)
-    close = distance.min(1) < reach
-    counts = np.bincount(distance.argmin(1)[close], minlength=8)
-    return int((counts >= 0.02 * len(points)).sum()), float(close.mean())
-
 
 # ---- The two networks -------------------------------------------------------------------------------------------------
 
@@ -97,29 +72,6 @@ def discriminator(channels=24, classes=None, *, batch_norm=True):
     of_class = layers.Embedding(classes, x.shape[-1], embeddings_initializer="zeros")(label)
     logit = layers.Add()([logit, layers.Dot(axes=1)([x, of_class])])
     return keras.Model([image, label], logit, name="discriminator")
-
-
-def two_dimensional(seed, *, spectral=False):
-    """A generator and a discriminator for points in the plane: two hidden layers of 64 units each, z of two numbers.
-
-    spectral: keep the largest factor by which each of the discriminator's dense layers can stretch at 1 (Miyato et al.
-        2018, arXiv:1802.05957).
-    """
-    keras.utils.set_random_seed(seed)
-    hidden = [layers.Dense(64, "relu", kernel_initializer="he_normal") for _ in range(2)]
-    judge = [
-        layers.Dense(64),
-        layers.LeakyReLU(negative_slope=0.2),
-        layers.Dense(64),
-        layers.LeakyReLU(negative_slope=0.2),
-    ]
-    judge.append(layers.Dense(1))
-    if spectral:
-        judge = [layers.SpectralNormalization(layer) if isinstance(layer, layers.Dense) else layer for layer in judge]
-    return (
-        keras.Sequential([layers.Input((2,)), *hidden, layers.Dense(2)], name="generator"),
-        keras.Sequential([layers.Input((2,)), *judge], name="discriminator"),
-    )
 
 
 # ---- Training -----------------------------------------------------------------------------------------------------------
@@ -252,16 +204,6 @@ def _with(first, labels):
 
 
 # ---- How good is it? ----------------------------------------------------------------------------------------------------
-
-
-def feature_model():
-    """The network in whose features the course's KID is measured: brain slices (n, 32, 32, 1) to (n, 64).
-
-    It is the course's small CNN, trained to tell the four classes of "brain-lesions" on 1,200 simulated patients who are
-    in no other part of the course (`course_lib/lessons/gan/experiment.py`, course_lib/lessons/gan/results/features.keras), up to its global average pooling.
-    """
-    model = keras.models.load_model(ROOT / "course_lib/lessons/gan/results/features.keras")
-    return keras.Model(model.inputs, model.layers[-2].output, name="features")
 
 
 def features(model, images):

@@ -4,7 +4,6 @@ Importing this module imports TensorFlow and Keras, which takes some seconds.
 """
 
 import contextlib
-import socket
 import time
 
 from IPython import get_ipython
@@ -31,12 +30,12 @@ def small_cnn(input_shape, classes, *, mean=0.0, variance=1.0):
         [
             layers.Input(input_shape),
             layers.Normalization(mean=mean, variance=variance),
-            layers.Conv2D(16, 5, strides=2, **conv),
-            layers.Conv2D(32, 3, **conv),
+            layers.Conv2D(16, 5, strides=2, name="conv2d", **conv),
+            layers.Conv2D(32, 3, name="conv2d_1", **conv),
             layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, **conv),
+            layers.Conv2D(64, 3, name="conv2d_2", **conv),
             layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, **conv),
+            layers.Conv2D(64, 3, name="conv2d_3", **conv),
             layers.MaxPooling2D(),
             layers.GlobalAveragePooling2D(),
             layers.Dense(classes),
@@ -125,100 +124,6 @@ class LiveProgress(keras.callbacks.Callback):
         return ", ".join([seconds, *values])
 
 
-# ---- The networks of lesson 09 ----------------------------------------------------------------------------------------
-
-
-def conv_block(x, channels, kernel=3, *, strides=1, batch_norm=True, activation="relu"):
-    """Convolution, batch norm if asked for, activation: feature maps x (n, h, w, c) to (n, ⌈h/s⌉, ⌈w/s⌉, channels).
-
-    Batch norm brings its own shift, so that the convolution then needs no bias. Its momentum is 0.9, for the few
-    hundred steps that a run in the course has (lesson 08).
-    """
-    options = {"padding": "same", "kernel_initializer": "he_normal", "use_bias": not batch_norm}
-    x = layers.Conv2D(channels, kernel, strides=strides, **options)(x)
-    if batch_norm:
-        x = layers.BatchNormalization(momentum=0.9)(x)
-    return layers.Activation(activation)(x)
-
-
-def vgg_block(x, channels, convolutions=2, kernel=3):
-    """Convolutions with ReLU at one size, then 2×2 max pooling (Simonyan & Zisserman 2015, arXiv:1409.1556)."""
-    for _ in range(convolutions):
-        x = conv_block(x, channels, kernel, batch_norm=False)
-    return layers.MaxPooling2D()(x)
-
-
-def residual_block(x, channels, strides=1, *, identity=True):
-    """Two 3×3 convolutions F with batch norm, and relu(F(x) + x) (He et al. 2016, arXiv:1512.03385, figure 2).
-
-    Where F changes the shape, a 1×1 convolution brings x to the new shape (their option B).
-    identity=False leaves the sum out: a block of a plain network, relu(F(x)).
-    """
-    branch = conv_block(x, channels, strides=strides)
-    branch = conv_block(branch, channels, activation="linear")
-    if identity:
-        if x.shape != branch.shape:
-            x = conv_block(x, channels, 1, strides=strides, activation="linear")
-        branch = layers.Add()([branch, x])
-    return layers.Activation("relu")(branch)
-
-
-def small_alexnet(input_shape, classes, *, mean=0.0, variance=1.0, activation="relu", dropout=0.5):
-    """AlexNet's plan for small images, from 32×32 pixels up: five convolutions, the first large and with a stride,
-    overlapping 3×3 max pooling, and three dense layers with dropout between them (Krizhevsky et al. 2012,
-    doi:10.1145/3065386). Without its two groups and its local response normalisation.
-
-    Arguments and result as for `small_cnn`; the layers have the given activation, and dropout with the given rate.
-    """
-    inputs, x = _standardised(input_shape, mean, variance)
-    for channels, kernel, strides, pool in [(24, 7, 2, True), (40, 5, 1, True), (64, 3, 1, False), (64, 3, 1, False)]:
-        x = conv_block(x, channels, kernel, strides=strides, batch_norm=False, activation=activation)
-        if pool:
-            x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
-    x = conv_block(x, 48, batch_norm=False, activation=activation)
-    x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
-    x = layers.Flatten()(x)
-    for _ in range(2):
-        x = layers.Dense(128, activation, kernel_initializer="he_normal")(x)
-        x = layers.Dropout(dropout)(x)
-    return keras.Model(inputs, layers.Dense(classes)(x), name="small_alexnet")
-
-
-def small_vgg(input_shape, classes, *, mean=0.0, variance=1.0, convolutions=(2, 2, 3), kernel=3):
-    """VGGNet's plan for small images: three `vgg_block`s of 8, 16 and 32 channels, and a dense layer with dropout.
-
-    Arguments and result as for `small_cnn`; convolutions, kernel: of each block.
-    """
-    inputs, x = _standardised(input_shape, mean, variance)
-    for channels, number in zip((8, 16, 32), convolutions, strict=True):
-        x = vgg_block(x, channels, number, kernel)
-    x = layers.Flatten()(x)
-    x = layers.Dense(128, "relu", kernel_initializer="he_normal")(x)
-    x = layers.Dropout(0.5)(x)
-    return keras.Model(inputs, layers.Dense(classes)(x), name="small_vgg")
-
-
-def small_resnet(input_shape, classes, *, mean=0.0, variance=1.0, blocks=1, identity=True):
-    """ResNet's plan for small images (He et al. 2016, arXiv:1512.03385, section 4.2): one convolution, three stages of
-    `blocks` residual blocks with 16, 32 and 64 channels, each stage at half the size of the one before, global average
-    pooling, one dense layer. It has 6·blocks + 2 layers. The first convolution has a stride of 2, to save work.
-
-    Arguments and result as for `small_cnn`; identity=False makes the plain network of the same depth.
-    """
-    inputs, x = _standardised(input_shape, mean, variance)
-    x = conv_block(x, 16, strides=2)
-    for stage, channels in enumerate((16, 32, 64)):
-        for block in range(blocks):
-            x = residual_block(x, channels, strides=2 if stage > 0 and block == 0 else 1, identity=identity)
-    x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, layers.Dense(classes)(x), name="small_resnet")
-
-
-def _standardised(input_shape, mean, variance):
-    inputs = layers.Input(input_shape)
-    return inputs, layers.Normalization(mean=mean, variance=variance)(inputs)
-
-
 def multiply_adds(model):
     """Multiplications (each with its addition) of the convolutions and dense layers of `model`, for one image.
 
@@ -246,23 +151,3 @@ def without_weights():
             yield
     finally:
         keras.backend.clear_session()
-
-
-def imagenet_body(network, input_shape, timeout=10.0):
-    """A network of `keras.applications` with its ImageNet weights and without its head, or None if they cannot be had.
-
-    network: such as `keras.applications.ResNet50`. The result maps images (n, *input_shape) to features (n, channels).
-    timeout: seconds after which a network that does not answer counts as missing.
-
-    Weights come from Keras' cache, or are downloaded into it. Where that fails, a sentence is printed.
-    """
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(timeout)
-    try:
-        return network(weights="imagenet", include_top=False, pooling="avg", input_shape=input_shape)
-    except Exception as error:  # Keras wraps what went wrong in a plain Exception
-        reason = " ".join(str(error).split())[:200]
-        print(f"No ImageNet weights: they are neither in Keras' cache nor within reach of this machine ({reason}).")
-        return None
-    finally:
-        socket.setdefaulttimeout(before)

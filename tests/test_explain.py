@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from course_lib import ROOT, explain, models
-from course_lib.images import add_marker
+from course_lib import explain, models
 
 keras = models.keras
 rng = np.random.default_rng(0)
@@ -323,24 +322,3 @@ def test_similarity():
     np.testing.assert_allclose(explain.similarity(a, -3 * a), 1)  # of absolute values
     np.testing.assert_allclose(explain.similarity(np.abs(a), 1 / np.abs(a)), -1)
     assert explain.similarity(a, np.zeros_like(a)).tolist() == [0, 0]
-
-
-# ---- The marker and the stored models ------------------------------------------------------------
-
-
-def test_a_marker_is_a_cross_where_it_is_asked_for_and_stays_inside():
-    images = np.zeros((3, 16, 16, 1), np.float32)
-    marked = add_marker(images, [(5, 7), None, (0, 15)])
-    assert not images.any() and not marked[1].any()
-    assert marked[0, 3:8, 7, 0].tolist() == [1] * 5 and marked[0, 5, 5:10, 0].tolist() == [1] * 5
-    assert marked.sum((1, 2, 3)).tolist() == [9, 0, 9]
-
-
-def test_the_stored_models_are_small_and_load_in_safe_mode():
-    files = sorted((ROOT / "course_lib/lessons/explanations/results").glob("*.keras"))
-    assert [file.stem for file in files] == ["marker", "normal"]
-    assert sum(file.stat().st_size for file in files) < 2e6
-    for file, classes in zip(files, (1, 4), strict=True):
-        model = keras.models.load_model(file, safe_mode=True)
-        assert model.output_shape == (None, classes) and not model.compiled
-        assert model.get_layer("conv2d_3").output.shape[1:3] == (8, 8)  # Grad-CAM wants 7 × 7 or more

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from course_lib import data, gan
-from course_lib.lessons.gan import explorers
+from course_lib import gan
 
 keras, layers, tf = gan.keras, gan.layers, gan.tf
 
@@ -182,54 +181,3 @@ def test_copies_of_training_images_are_noticed():
     assert 0.4 < gan.closer_to_training(fresh, train, held_out) < 0.6
     # A training set that is larger would have the nearest neighbour more often, copies or not.
     assert 0.4 < gan.closer_to_training(fresh, np.concatenate([train, rng.normal(size=(2000, 4))]), held_out) < 0.6
-
-
-def test_eight_gaussians_cover_their_modes():
-    points = gan.eight_gaussians(4000, seed=3)
-    assert points.shape == (4000, 2) and points.dtype == np.float32
-    covered, near = gan.modes(points)
-    assert covered == 8 and near > 0.99
-    assert gan.modes(gan.MODES[:1].repeat(100, axis=0)) == (1, 1.0)
-    assert gan.modes(np.zeros((100, 2))) == (0, 0.0)
-    few = np.concatenate([gan.MODES[[0]].repeat(99, axis=0), gan.MODES[[4]]])
-    assert gan.modes(few)[0] == 1, "one point in a hundred is not a mode"
-
-
-def test_spectral_normalisation_bounds_the_discriminators_slope():
-    points, slopes = tf.constant(gan.eight_gaussians(256)), []
-    for spectral in (False, True):
-        _, discriminator = gan.two_dimensional(0, spectral=spectral)
-        for weight in discriminator.trainable_variables:
-            weight.assign(5 * weight)
-        for _ in range(20):  # each call in training does one round of the power iteration
-            discriminator(points, training=True)
-        slopes.append(float(gan.squared_slope(discriminator, points)))
-    assert slopes[1] < 1.1 < slopes[0]
-
-
-def test_feature_model_has_standard_features_and_knows_unseen_patients():
-    test = data.load("brain-lesions", size=32).test
-    features = gan.features(gan.feature_model(), test.x)
-    assert features.shape == (len(test.x), 64)
-    assert np.abs(features.mean(0)).max() < 0.7 and 0.5 < features.std() < 1.5
-    reader = keras.models.load_model(gan.ROOT / "course_lib/lessons/gan/results/features.keras")
-    right = reader.predict(test.x, verbose=0).argmax(1) == test.targets["label"]
-    assert right.mean() > 0.6
-
-
-def test_a_walk_keeps_the_usual_length():
-    a, b = explorers.latent(1), explorers.latent(2)
-    assert np.allclose(explorers.between(a, b, 0), a) and np.allclose(explorers.between(a, b, 1), b, atol=1e-5)
-    half = explorers.between(a, b, 0.5)
-    assert np.isclose(np.linalg.norm(half), (np.linalg.norm(a) + np.linalg.norm(b)) / 2, rtol=1e-5)
-    assert np.isclose(half @ a / np.linalg.norm(a), half @ b / np.linalg.norm(b), rtol=1e-4)
-    assert np.array_equal(explorers.between(a, a, 0.3), a * 0.7 + a * 0.3)
-
-
-def test_pushes_of_two_equal_bells():
-    """With equal spreads the logit is a line, and both slopes together have its steepness."""
-    for mean in (0.5, 1.0, 3.0):
-        minimax, non_saturating = explorers.pushes(mean, explorers.DATA_SPREAD)
-        assert np.isclose(minimax + non_saturating, mean / explorers.DATA_SPREAD**2, rtol=1e-3)
-        assert minimax < non_saturating
-    assert minimax < 0.1

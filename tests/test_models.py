@@ -15,7 +15,7 @@ from tqdm import tqdm
 from course_lib import ROOT, models
 from course_lib.tools import run_notebooks
 
-keras = models.keras
+keras, layers = models.keras, models.layers
 
 
 @pytest.mark.parametrize("shape, classes", [((64, 64, 1), 4), ((32, 32, 1), 2), ((16, 24, 3), 1)])
@@ -143,6 +143,38 @@ def test_in_a_notebook_the_line_moves_while_it_trains(monkeypatch):
     assert len(shown) == 3
     assert shown[0].startswith("epoch 1 of 2, ") and shown[1].startswith("epoch 2 of 2, ")
     assert shown[2].startswith("2 epochs, ")
+
+
+def test_multiply_adds_of_convolutions_groups_and_dense_layers():
+    inputs = x = layers.Input((9, 8, 4))
+    x = layers.Conv2D(6, (3, 2), strides=2, padding="same", groups=2)(x)  # 5×4 places, 2 channels deep
+    x = layers.Dense(10)(layers.Flatten()(layers.BatchNormalization()(x)))
+    assert models.multiply_adds(keras.Model(inputs, x)) == 5 * 4 * (3 * 2 * 2 * 6) + 5 * 4 * 6 * 10
+
+
+def test_on_paper_a_large_network_takes_no_memory_then_or_later():
+    code = """
+import psutil
+from course_lib import models
+
+def used():
+    return psutil.Process().memory_info().rss / 1e6
+
+before = used()
+with models.without_weights():
+    network = models.keras.applications.VGG16(weights=None)
+    print(network.count_params())
+# The next layer whose shape Keras has to try out must not make up for the weights left out.
+models.RandomIntensity()(models.keras.Input((32, 32, 1)))
+small = models.small_cnn((32, 32, 1), 4)
+assert small(models.keras.ops.zeros((1, 32, 32, 1))).shape == (1, 4)
+print(used() - before)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    count, growth = run.stdout.split()
+    assert int(count) == 138_357_544
+    assert float(growth) < 250  # MB; the weights would be 553
 
 
 def test_importing_the_package_does_not_import_keras():

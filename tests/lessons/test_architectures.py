@@ -1,20 +1,20 @@
 """The networks of lesson 09, what its explorers compute, and the results and weights that the lesson reads."""
 
-import json
-import os
+import ast
+import inspect
 import socket
-import subprocess
-import sys
 
+import nbformat
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from course_lib import ROOT, data, models
-from course_lib.lessons.architectures import explorers
+from course_lib import ROOT, data, models, results
+from course_lib.lessons.architectures import experiment, explorers
+from course_lib.lessons.architectures import model as lesson
 
 keras, layers = models.keras, models.layers
-NETWORKS = [models.small_alexnet, models.small_vgg, models.small_resnet]
+NETWORKS = [lesson.small_alexnet, lesson.small_vgg, lesson.small_resnet]
 
 
 @pytest.mark.parametrize("build", NETWORKS)
@@ -38,8 +38,8 @@ def convolutions(model, kernel=3):
 
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_the_plain_network_is_the_residual_network_without_identity_paths(blocks):
-    residual = models.small_resnet((32, 32, 1), 4, blocks=blocks)
-    plain = models.small_resnet((32, 32, 1), 4, blocks=blocks, identity=False)
+    residual = lesson.small_resnet((32, 32, 1), 4, blocks=blocks)
+    plain = lesson.small_resnet((32, 32, 1), 4, blocks=blocks, identity=False)
     assert len(convolutions(residual)) == len(convolutions(plain)) == 6 * blocks + 1
     shapes = [tuple(layer.kernel.shape) for layer in convolutions(residual)]
     assert shapes == [tuple(layer.kernel.shape) for layer in convolutions(plain)]
@@ -50,7 +50,7 @@ def test_the_plain_network_is_the_residual_network_without_identity_paths(blocks
 
 def block(identity=True):
     inputs = layers.Input((6, 6, 3))
-    return keras.Model(inputs, models.residual_block(inputs, 3, identity=identity))
+    return keras.Model(inputs, lesson.residual_block(inputs, 3, identity=identity))
 
 
 def test_a_residual_block_whose_branch_is_zero_hands_on_its_input():
@@ -62,49 +62,17 @@ def test_a_residual_block_whose_branch_is_zero_hands_on_its_input():
 
 
 def test_vgg_stacks_its_convolutions_between_poolings():
-    model = models.small_vgg((32, 32, 1), 4, convolutions=(1, 2, 3), kernel=5)
+    model = lesson.small_vgg((32, 32, 1), 4, convolutions=(1, 2, 3), kernel=5)
     kinds = [type(layer).__name__[:4] for layer in model.layers if "2D" in type(layer).__name__]
     assert kinds == ["Conv", "MaxP", "Conv", "Conv", "MaxP", "Conv", "Conv", "Conv", "MaxP"]
     assert {layer.kernel_size for layer in model.layers if isinstance(layer, layers.Conv2D)} == {(5, 5)}
 
 
 def test_alexnet_takes_activation_and_dropout():
-    model = models.small_alexnet((32, 32, 1), 4, activation="tanh", dropout=0.3)
+    model = lesson.small_alexnet((32, 32, 1), 4, activation="tanh", dropout=0.3)
     assert {layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)} == {0.3}
     used = [layer.activation.__name__ for layer in model.layers if isinstance(layer, layers.Activation | layers.Dense)]
     assert used == ["tanh"] * 7 + ["linear"]
-
-
-def test_multiply_adds_of_convolutions_groups_and_dense_layers():
-    inputs = x = layers.Input((9, 8, 4))
-    x = layers.Conv2D(6, (3, 2), strides=2, padding="same", groups=2)(x)  # 5×4 places, 2 channels deep
-    x = layers.Dense(10)(layers.Flatten()(layers.BatchNormalization()(x)))
-    assert models.multiply_adds(keras.Model(inputs, x)) == 5 * 4 * (3 * 2 * 2 * 6) + 5 * 4 * 6 * 10
-
-
-def test_on_paper_a_large_network_takes_no_memory_then_or_later():
-    code = """
-import psutil
-from course_lib import models
-
-def used():
-    return psutil.Process().memory_info().rss / 1e6
-
-before = used()
-with models.without_weights():
-    network = models.keras.applications.VGG16(weights=None)
-    print(network.count_params())
-# The next layer whose shape Keras has to try out must not make up for the weights left out.
-models.RandomIntensity()(models.keras.Input((32, 32, 1)))
-small = models.small_cnn((32, 32, 1), 4)
-assert small(models.keras.ops.zeros((1, 32, 32, 1))).shape == (1, 4)
-print(used() - before)
-"""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
-    count, growth = run.stdout.split()
-    assert int(count) == 138_357_544
-    assert float(growth) < 250  # MB; the weights would be 553
 
 
 def test_missing_imagenet_weights_are_a_sentence(capsys):
@@ -113,7 +81,7 @@ def test_missing_imagenet_weights_are_a_sentence(capsys):
         raise Exception("URL fetch failure on https://example.org/weights.h5:\n None -- no network")
 
     before = socket.getdefaulttimeout()
-    assert models.imagenet_body(network, (64, 64, 3), timeout=3) is None
+    assert lesson.imagenet_body(network, (64, 64, 3), timeout=3) is None
     printed = capsys.readouterr().out
     assert printed.startswith("No ImageNet weights: ") and "no network" in printed and printed.count("\n") == 1
     assert socket.getdefaulttimeout() == before
@@ -124,7 +92,7 @@ def test_imagenet_body_asks_for_a_body_with_imagenet_weights(monkeypatch):
         return arguments
 
     wanted = {"weights": "imagenet", "include_top": False, "pooling": "avg", "input_shape": (64, 64, 3)}
-    assert models.imagenet_body(body, (64, 64, 3)) == wanted
+    assert lesson.imagenet_body(body, (64, 64, 3)) == wanted
 
 
 # ---- the explorers ---------------------------------------------------------------------------------------------------
@@ -143,13 +111,13 @@ def test_paths_are_the_gradient_of_a_stack_of_ones(depth, kernel, stride, dilati
                 pixel = place * stride + a * dilation
                 below[pixel] = below.get(pixel, 0) + ways
         reached = below
-    row = explorers.paths(depth, kernel, stride, dilation)
+    row = lesson.paths(depth, kernel, stride, dilation)
     assert len(row) == max(reached) + 1
     assert row.tolist() == [reached.get(pixel, 0) for pixel in range(len(row))]
 
 
 def test_the_effective_field_holds_its_share():
-    row = explorers.paths(4, 3, 1, 1)
+    row = lesson.paths(4, 3, 1, 1)
     side = explorers.effective_side(row)
     inner = row[len(row) // 2 - side // 2 : len(row) // 2 + side // 2 + 1].sum() / row.sum()
     narrower = row[len(row) // 2 - side // 2 + 1 : len(row) // 2 + side // 2].sum() / row.sum()
@@ -165,7 +133,7 @@ def test_cost_of_a_stack():
 
 def test_at_equal_time_takes_the_last_epoch_that_fits(monkeypatch):
     curve = [{"seconds": 1.0, "test": 0.5}, {"seconds": 2.0, "test": 0.4}, {"seconds": 4.0, "test": 0.7}]
-    monkeypatch.setattr(explorers, "_stored", lambda: {"net": {"rows": [{"curve": curve}, {"curve": curve[2:]}]}})
+    monkeypatch.setattr(explorers, "_stored", lambda: {seed: {"net": {"curve": curve[2 * seed :]}} for seed in (0, 1)})
     np.testing.assert_array_equal(explorers.at_equal_time("net", 3), [0.4, np.nan])
     np.testing.assert_array_equal(explorers.at_equal_time("net", 4), [0.7, 0.7])
 
@@ -173,35 +141,53 @@ def test_at_equal_time_takes_the_last_epoch_that_fits(monkeypatch):
 # ---- what is stored ----------------------------------------------------------------------------------------------------
 
 
-def stored(part):
-    return json.loads((ROOT / f"course_lib/lessons/architectures/results/{part}.json").read_text(encoding="utf-8"))
-
-
 def test_stored_sizes_are_those_of_the_networks():
-    networks = stored("budget")["results"]
-    builds = {"small CNN (lesson 06)": models.small_cnn, "AlexNet": models.small_alexnet}
-    builds |= {"VGG": models.small_vgg, "ResNet": models.small_resnet}
-    for name, build in builds.items():
-        model = build((32, 32, 1), 4)
-        assert networks[name]["parameters"] == model.count_params()
-        assert networks[name]["multiply_adds"] == models.multiply_adds(model)
+    for run in results.load("architectures/budget").values():
+        for name in lesson.FOUR:
+            model = experiment.NETWORKS[name](lesson.SHAPE, lesson.CLASSES)
+            assert run[name]["parameters"] == model.count_params()
+            assert run[name]["multiply_adds"] == models.multiply_adds(model)
 
 
 @pytest.mark.parametrize("part", ["budget", "depth", "changes", "transfer"])
 def test_every_seed_is_in_the_stored_results(part):
-    document = stored(part)
-    results = document["results"]
-    tables = [results["rows"]] if "rows" in results else [network["rows"] for network in results.values()]
-    assert len(document["seeds"]) >= 2 and tables
+    runs = results.load(f"architectures/{part}")
+    assert sorted(runs) == list(experiment.RUNS[part])
+    tables = [list(run.values()) if isinstance(run, dict) else run for run in runs.values()]
+    assert len({len(rows) for rows in tables}) == 1
     for rows in tables:
-        assert {row["seed"] for row in rows} == set(document["seeds"])
         assert all(0 <= row["low"] <= row["test"] <= row["high"] <= 1 for row in rows)
 
 
 def test_source_models_know_their_task():
     test = data.load("brain-lesions", size=32).test
-    present = keras.models.load_model(ROOT / "course_lib/lessons/architectures/results/lesion_present.keras")
+    present = lesson.source("lesion_present")
     assert roc_auc_score(test.targets["label"] > 0, present.predict(test.x, verbose=0)[:, 0]) > 0.75
-    position = keras.models.load_model(ROOT / "course_lib/lessons/architectures/results/slice_position.keras")
-    guess = position.predict(test.x, verbose=0)[:, 0]
+    guess = lesson.source("slice_position").predict(test.x, verbose=0)[:, 0]
     assert np.corrcoef(guess, test.targets["slice_position"])[0, 1] > 0.8
+
+
+# ---- the notebook --------------------------------------------------------------------------------------------------------
+
+
+def skeleton(function):
+    """The syntax of a function without its docstring and its imports."""
+    function.body = [
+        node for node in function.body if not isinstance(node, ast.ImportFrom) and not isinstance(node, ast.Expr)
+    ]
+    return ast.dump(function)
+
+
+@pytest.mark.parametrize("name", ["conv_block", "vgg_block", "residual_block", "deep_net"])
+def test_the_notebook_defines_the_blocks_as_the_library_does(name):
+    cells = nbformat.read(ROOT / "notebooks/09_architectures.ipynb", 4).cells
+    written = [
+        node
+        for cell in cells
+        if cell.cell_type == "code"
+        for node in ast.parse(cell.source).body
+        if isinstance(node, ast.FunctionDef) and node.name == name
+    ]
+    assert [skeleton(node) for node in written] == [
+        skeleton(ast.parse(inspect.getsource(getattr(lesson, name))).body[0])
+    ]

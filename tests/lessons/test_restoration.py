@@ -1,18 +1,19 @@
 """Lesson 16: damage does what it says, the measures agree with scikit-image, the U-Net leaves intact pixels alone, and
 the stored files belong together."""
 
-import json
+import ast
+import inspect
 
+import nbformat
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from skimage import metrics
 
-from course_lib import ROOT
-from course_lib.lessons.restoration import explorers
+from course_lib import ROOT, results
+from course_lib import images as damages
+from course_lib.lessons.restoration import experiment, explorers
 from course_lib.lessons.restoration import model as restore
-
-FOLDER = ROOT / "course_lib/lessons/restoration/results"
 
 
 @pytest.fixture
@@ -54,6 +55,17 @@ def test_half_resolution_is_right_for_a_constant_and_loses_a_checkerboard():
     assert np.allclose(restore.half_resolution(flat)[..., 0], 0.4, atol=1e-5)
     board = (np.indices((32, 32)).sum(0) % 2).astype(np.float32)[None, ..., None]
     assert np.allclose(restore.half_resolution(board)[..., 0], 0.5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 12, 1), (1, 6, 6, 3)])
+def test_double_size_is_keras_bicubic(shape):
+    from course_lib.models import keras
+
+    small = np.random.default_rng(0).random(shape, np.float32)
+    theirs = keras.ops.image.resize(small, (2 * shape[1], 2 * shape[2]), interpolation="bicubic")
+    ours = damages.double_size(small)
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_unknown_task_is_named(images):
@@ -132,26 +144,39 @@ def test_found_and_invented():
 
 
 def test_what_is_stored_is_small_and_whole():
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 2_000_000
-    for file, names in {
-        "losses.npz": [f"{task}, {loss}" for task in restore.TASKS for loss in explorers.LOSSES],
-        "patients.npz": [f"{task}, {diet}" for task in ("noise", "hole") for diet in explorers.DIETS],
+    folder = results.LESSONS / "restoration" / "results"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
+    for part, names in {
+        "losses": [f"{task}, {loss}" for task in restore.TASKS for loss in restore.LOSSES],
+        "patients": [f"{task}, {diet}" for task in ("noise", "hole") for diet in restore.DIETS],
     }.items():
         for name in names:
-            weights = restore.stored_unet(file, name).get_weights()
+            weights = restore.stored_restorer(part, name).get_weights()
             assert all(np.isfinite(weight).all() for weight in weights)
+        assert sorted(results.load(f"restoration/{part}")) == list(experiment.RUNS[part])
 
 
 def test_stored_per_slice_values_give_the_stored_means():
-    rows = {}
-    for name in ("restoration", "classical"):
-        rows |= json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))["results"]
-    with np.load(FOLDER / "scores.npz", allow_pickle=False) as scores:
-        for name, row in rows.items():
-            for measure in ("psnr", "ssim", "right"):
-                if name != "undamaged":
-                    value = scores[f"{name}, {measure}"].astype(float).mean()
-                    assert value == pytest.approx(row[measure][0], rel=2e-3), name
+    for part in ("losses", "classical"):
+        for seed, rows in results.load(f"restoration/{part}").items():
+            scores = results.arrays(f"restoration/{part}", seed)
+            assert {name.rsplit(", ", 1)[0] for name in scores} == rows.keys() - {"undamaged"}
+            for name, values in scores.items():
+                method, measure = name.rsplit(", ", 1)
+                assert values.astype(float).mean() == pytest.approx(rows[method][measure][0], rel=2e-3), name
+
+
+@pytest.mark.parametrize("name", ["unet", "patch_discriminator"])
+def test_the_notebook_defines_the_networks_as_the_library_does(name):
+    cells = nbformat.read(ROOT / "notebooks/16_restoration.ipynb", 4).cells
+    trees = [ast.parse(cell.source) for cell in cells if cell.cell_type == "code" and f"def {name}(" in cell.source]
+    trees.append(ast.parse(inspect.getsource(getattr(restore, name))))
+    bodies = []
+    for tree in trees:
+        (function,) = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+        kept = [node for node in function.body if not isinstance(node, ast.ImportFrom | ast.Expr)]
+        bodies.append([ast.dump(node) for node in [function.args, *kept]])
+    assert len(bodies) == 2 and bodies[0] == bodies[1]
 
 
 def panels(draw, **values):
@@ -160,7 +185,7 @@ def panels(draw, **values):
     return [np.asarray(ax.images[0].get_array()) for ax in figure.axes[:4]]
 
 
-@pytest.mark.parametrize("loss", [explorers.CLASSICAL, *explorers.LOSSES])
+@pytest.mark.parametrize("loss", [explorers.CLASSICAL, *restore.LOSSES])
 @pytest.mark.parametrize("damage", explorers.DAMAGES)
 def test_the_explorer_shows_restored_minus_truth(damage, loss):
     truth, damaged, restored, difference = panels(
@@ -177,5 +202,5 @@ def test_the_explorer_shows_restored_minus_truth(damage, loss):
 
 def test_the_training_sets_explorer_draws_different_fillings():
     options = {"image": "mass, patient A", "damage": "a hole", "sigma": 0.2, "row": 20, "column": 21}
-    pictures = [panels(explorers._draw_training_sets, diet=diet, **options)[2] for diet in explorers.DIETS]
+    pictures = [panels(explorers._draw_training_sets, diet=diet, **options)[2] for diet in restore.DIETS]
     assert not np.allclose(pictures[0], pictures[2], atol=0.01)

@@ -1,35 +1,33 @@
 """Lesson 15: the stored study keeps its own rules, and its explorers show what is stored."""
 
-import json
-
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import f1_score, recall_score
 
-from course_lib import ROOT, data
+from course_lib import data, results
 from course_lib.lessons.synthetic_data import exercises as lesson
 from course_lib.lessons.synthetic_data import explorers
+from course_lib.lessons.synthetic_data.model import nearest_of_class, slices_of
 
-FOLDER = ROOT / "course_lib/lessons/synthetic_data/results"
-SEEDS = sorted(FOLDER.glob("seed_*.json"))
+STUDIES = results.load("synthetic_data/study")
+SEEDS = list(STUDIES)
 
 
-def stored(path):
-    with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
-        return json.loads(path.read_text(encoding="utf-8"))["results"], dict(file)
+def arrays_of(seed):
+    return results.arrays("synthetic_data/study", seed)
 
 
 def test_seeds_are_independent_repetitions():
     assert len(SEEDS) >= 2
-    sets = [stored(path)[0]["patient_set"] for path in SEEDS]
+    sets = [STUDIES[seed]["patient_set"] for seed in SEEDS]
     assert len(set(sets)) == len(sets), "two seeds share their patients"
 
 
-@pytest.mark.parametrize("path", SEEDS, ids=lambda path: path.stem)
-def test_stored_scores_follow_from_the_stored_answers(path):
-    results, arrays = stored(path)
-    for patients, run in results["runs"].items():
+@pytest.mark.parametrize("seed", SEEDS)
+def test_stored_scores_follow_from_the_stored_answers(seed):
+    study, arrays = STUDIES[seed], arrays_of(seed)
+    for patients, run in study["runs"].items():
         label = arrays[f"label_{patients}"]
         assert list(run["macro_f1"]) == list(explorers.ARMS)
         for arm, guess in zip(explorers.ARMS, arrays[f"guess_{patients}"], strict=True):
@@ -37,11 +35,11 @@ def test_stored_scores_follow_from_the_stored_answers(path):
             assert run["recall_infarct"][arm] == pytest.approx(recall_score(label == 2, guess == 2), abs=1e-4)
 
 
-@pytest.mark.parametrize("path", SEEDS, ids=lambda path: path.stem)
-def test_training_patients_are_as_many_as_said_and_in_no_test(path):
-    results, arrays = stored(path)
-    for patients in results["runs"]:
-        per_class = results["patients"][patients]
+@pytest.mark.parametrize("seed", SEEDS)
+def test_training_patients_are_as_many_as_said_and_in_no_test(seed):
+    study, arrays = STUDIES[seed], arrays_of(seed)
+    for patients in study["runs"]:
+        per_class = study["patients"][patients]
         groups, label = arrays[f"member_groups_{patients}"], arrays[f"member_label_{patients}"]
         assert [len(np.unique(groups[label == c])) for c in range(3)] == per_class
         assert not np.intersect1d(groups, arrays[f"groups_{patients}"]).size
@@ -52,7 +50,7 @@ def test_training_patients_are_as_many_as_said_and_in_no_test(path):
 
 
 def test_stored_patients_are_those_of_the_dataset():
-    brains, arrays = data.load("brain-lesions", size=32), stored(FOLDER / "seed_0.json")[1]
+    brains, arrays = data.load("brain-lesions", size=32), arrays_of(0)
     for name, split in (("member", brains.train), ("unseen", brains.test)):
         for patients in explorers.PATIENTS:
             rows = np.isin(split.groups, arrays[f"{name}_groups_{patients}"])
@@ -70,7 +68,7 @@ def test_generated_images_are_images(patients):
 
 
 def test_results_are_small():
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 2e6
+    assert sum(path.stat().st_size for path in (results.LESSONS / "synthetic_data" / "results").iterdir()) < 2e6
 
 
 def membership(**changes):
@@ -93,10 +91,9 @@ def test_planted_copies_are_found(kind):
 def test_arms_explorer_counts_every_test_slice():
     tables = explorers._confusions()
     for patients in explorers.PATIENTS:
-        seeds = sum(patients in stored(path)[0]["runs"] for path in SEEDS)
-        assert tables[patients].shape == (seeds, len(explorers.ARMS), 3, 3)
+        assert tables[patients].shape == (len(SEEDS), len(explorers.ARMS), 3, 3)
         assert (tables[patients].sum(-1) == 160).all()
-        first = stored(SEEDS[0])[0]["runs"][patients]["macro_f1"]
+        first = STUDIES[0]["runs"][patients]["macro_f1"]
         assert np.allclose(explorers.MEASURES["macro-F1"](tables[patients])[0], list(first.values()), atol=1e-4)
 
 
@@ -112,3 +109,18 @@ def test_interval_over_seeds_contains_the_truth_as_often_as_it_says():
     first, second = common, common + rng.normal(0.1, 0.2, (2000, 5))
     ends = np.array([lesson.over_seeds.reference(a, b) for a, b in zip(first, second, strict=True)])
     assert np.mean((ends[:, 1] < 0.1) & (ends[:, 2] > 0.1)) == pytest.approx(0.95, abs=0.015)
+
+
+def test_the_nearest_is_sought_in_the_same_class():
+    images = np.array([0.0, 1.0, 5.0]).reshape(3, 1, 1, 1)
+    others = np.array([0.1, 0.9, 4.0, 1.2]).reshape(4, 1, 1, 1)
+    index, distance = nearest_of_class(images, np.array([0, 0, 1]), others, np.array([1, 0, 1, 0]))
+    assert index.tolist() == [1, 1, 2] and distance == pytest.approx([0.9, 0.1, 1.0])
+
+
+def test_three_classes_are_numbered_without_a_gap():
+    split = data.load("brain-lesions", size=32).val
+    images, label, groups = slices_of(split)
+    assert set(label) == {0, 1, 2} and len(images) == np.isin(split.targets["label"], [0, 1, 3]).sum()
+    ill = split.groups[split.targets["label"] == 3][0]
+    assert set(slices_of(split, [ill])[1]) == {2} and (slices_of(split, [ill])[2] == ill).all()

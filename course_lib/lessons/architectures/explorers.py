@@ -1,18 +1,18 @@
 """Explorers of the lesson on architectures."""
 
 import functools
-import json
 
 import numpy as np
 
-from course_lib import ROOT, data, plot
+from course_lib import data, plot, results
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.architectures.model import FOUR, paths
 
 CHANNELS = 16  # in and out of every layer of the receptive-field explorer
 SHARE = 0.9  # of the paths that the "effective" field holds
 
 GROUPS = {
-    "the four networks": ["small CNN (lesson 06)", "AlexNet", "VGG", "ResNet"],
+    "the four networks": FOUR,
     "AlexNet: ReLU and dropout": ["AlexNet", "AlexNet, tanh", "AlexNet, no dropout"],
     "VGG: small kernels": ["VGG", "VGG, one 5×5"],
     "ResNet: the identity": ["ResNet", "ResNet, no identity"],
@@ -37,22 +37,6 @@ def receptive_field() -> Explorer:
         "large as the field.",
         size=(10.5, 3.9),
     )
-
-
-def paths(layers, kernel, stride, dilation):
-    """Number of paths from each pixel of a row to one output of `layers` equal layers, (field,) float64.
-
-    With independent random weights of mean 0 and no activations, the expected squared gradient of the output with
-    respect to a pixel is proportional to it (Luo et al. 2016, arXiv:1701.04128).
-    """
-    comb = np.zeros(dilation * (kernel - 1) + 1)
-    comb[::dilation] = 1
-    row = np.ones(1)
-    for _ in range(layers):
-        spread = np.zeros(stride * (len(row) - 1) + 1)
-        spread[::stride] = row
-        row = np.convolve(spread, comb)
-    return row
 
 
 def effective_side(row):
@@ -119,26 +103,22 @@ def _short(value):
 
 @functools.cache
 def _stored():
-    return json.loads((ROOT / "course_lib/lessons/architectures/results/budget.json").read_text(encoding="utf-8"))[
-        "results"
-    ]
+    return results.load("architectures/budget")
 
 
 def at_equal_time(network, seconds):
     """Test accuracy of each stored seed of `network` after its last epoch within `seconds` of processor time (NaN: none)."""
     reached = []
-    for row in _stored()[network]["rows"]:
-        epochs = [point["test"] for point in row["curve"] if point["seconds"] <= seconds]
+    for run in _stored().values():
+        epochs = [point["test"] for point in run[network]["curve"] if point["seconds"] <= seconds]
         reached.append(epochs[-1] if epochs else np.nan)
     return np.array(reached)
 
 
 def equal_time() -> Explorer:
     """Stored runs: accuracy of the networks after the same processor time, against their size."""
-    longest = max(
-        point["seconds"] for network in _stored().values() for row in network["rows"] for point in row["curve"]
-    )
-    last = int(np.ceil(longest))
+    curves = [row["curve"] for run in _stored().values() for row in run.values()]
+    last = int(np.ceil(max(point["seconds"] for curve in curves for point in curve)))
     return Explorer(
         _draw_equal_time,
         {
@@ -159,13 +139,13 @@ def _draw_equal_time(figure, group, size, seconds):
     names = list(plot.COLOURS)
     markers = "osD^"
     for place, network in enumerate(GROUPS[group]):
-        stored, colour = _stored()[network], plot.COLOURS[names[place]]
-        for n, row in enumerate(stored["rows"]):
-            x, y = zip(*[(point["seconds"], point["test"]) for point in row["curve"]], strict=True)
+        colour = plot.COLOURS[names[place]]
+        for n, run in enumerate(_stored().values()):
+            x, y = zip(*[(point["seconds"], point["test"]) for point in run[network]["curve"]], strict=True)
             curves.plot(x, y, color=colour, lw=1.2, marker=markers[place], ms=3, label=None if n else network)
         reached = at_equal_time(network, seconds)
         key, unit = SIZES[size]
-        x = np.full(len(reached), stored[key] / unit)
+        x = [run[network][key] / unit for run in _stored().values()]
         dots.plot(x, reached, markers[place], color=colour, ms=6, alpha=0.8)
     for ax in (curves, dots):
         ax.axhline(0.25, color="0.6", lw=1, ls=":")

@@ -3,17 +3,17 @@
 import functools
 
 import numpy as np
-from scipy import ndimage
 
-from course_lib import ROOT, data, plot
+from course_lib import data, plot
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.explanations.model import FILLS, LAST, largest_slices, replacement, stored_network
 
 METHODS = ["gradient", "SmoothGrad", "integrated gradients", "occlusion", "Grad-CAM", "guided backprop"]
 LAYERS = {
     "first, 32 × 32": "conv2d",
     "second, 32 × 32": "conv2d_1",
     "third, 16 × 16": "conv2d_2",
-    "last, 8 × 8": "conv2d_3",
+    "last, 8 × 8": LAST,
 }
 CLASSES = ["healthy", "mass", "white-matter lesions", "infarct"]
 TRAINED, RANDOM = "trained", "random"
@@ -73,11 +73,7 @@ def _explain():
 def _examples():
     """Images (8, h, w, 1) and masks: of each class two test patients, the slice with the largest lesion."""
     test = data.load("brain-lesions").test
-    label, area, rows = test.targets["label"], test.targets["lesion_area"], []
-    for number in range(len(CLASSES)):
-        for patient in np.unique(test.groups[label == number])[[1, 4]]:
-            own = np.flatnonzero(test.groups == patient)
-            rows.append(own[np.argmax(area[own])])
+    rows = largest_slices(test, range(len(CLASSES)), [1, 4])
     return test.x[rows], test.masks[rows]
 
 
@@ -89,12 +85,11 @@ def _picture(image):
 
 @functools.cache
 def _model(weights):
-    explain = _explain()
-    model = explain.keras.models.load_model(ROOT / "course_lib/lessons/explanations/results/normal.keras")
     if weights == TRAINED:
-        return model
+        return stored_network("normal")
+    explain = _explain()
     explain.keras.utils.set_random_seed(1000)
-    return explain.randomised(model, 5)
+    return explain.randomised(_model(TRAINED), 5)
 
 
 def _explained(method, target, layer, weights):
@@ -118,17 +113,6 @@ def _cached_maps(method, target, layer, weights):
 
 
 # ---- Deletion ------------------------------------------------------------------------------------
-
-FILLS = ["blurred", "grey", "black"]
-
-
-def replacement(fill, images):
-    """What stands for "nothing there" in images (n, h, w, c): the image blurred (σ = 6 pixels), one grey, or black."""
-    if fill == "blurred":
-        return ndimage.gaussian_filter(images, (0, 6, 6, 0))
-    if fill == "grey":  # the mean of what is brighter than air
-        return np.stack([np.full_like(image, image[image > 0.1].mean()) for image in images])
-    return np.zeros_like(images)
 
 
 def deletion() -> Explorer:
@@ -154,7 +138,7 @@ def _draw_deletion(figure, image, method, fill, share):
     number, pixels, _ = _picture(image)
     target = CLASSES.index(image.split(",")[0])
     curve, by_chance = (_curves(m, target, fill)[number] for m in (method, "random order"))
-    _, heat = _explained(method, target, LAYERS["last, 8 × 8"], TRAINED)
+    _, heat = _explained(method, target, LAST, TRAINED)
     order = np.argsort(-heat[number], axis=None)[: share * pixels.size // _STEPS]
     changed = pixels.copy()
     changed.flat[order] = replacement(fill, _examples()[0][number : number + 1]).flat[order]
@@ -178,5 +162,5 @@ def _curves(method, target, fill):
     if method == "random order":
         heat = np.random.default_rng(0).random(masks.shape)
     else:
-        _, heat = _explained(method, target, LAYERS["last, 8 × 8"], TRAINED)
+        _, heat = _explained(method, target, LAST, TRAINED)
     return explain.replacement_curve(_model(TRAINED), images, replacement(fill, images), target, heat, steps=_STEPS)

@@ -4,8 +4,9 @@ import functools
 
 import numpy as np
 
-from course_lib import ROOT, data, plot
+from course_lib import data, plot
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.gan.model import between, feature_model, stored_generator
 
 CLASSES = ["healthy", "mass", "white-matter lesions", "infarct"]
 SPACES = ["pixels", "features (see section 6)"]
@@ -95,21 +96,6 @@ def latent(number):
     return np.random.default_rng(1000 + number).normal(size=32).astype(np.float32)
 
 
-def between(a, b, share):
-    """The latent vector at `share` of the way from a to b, along an arc: lengths in between stay usual lengths.
-
-    On the straight line, the middle between two independent normal vectors is shorter than nearly all vectors that the
-    generator has seen. Spherical interpolation, Shoemake 1985 (doi:10.1145/325165.325242), of direction; the length is
-    interpolated by itself.
-    """
-    length_a, length_b = np.linalg.norm(a), np.linalg.norm(b)
-    angle = np.arccos(np.clip(a @ b / (length_a * length_b), -1, 1))
-    if angle < 1e-4:
-        return (1 - share) * a + share * b
-    direction = (np.sin((1 - share) * angle) * a / length_a + np.sin(share * angle) * b / length_b) / np.sin(angle)
-    return ((1 - share) * length_a + share * length_b) * direction
-
-
 def _draw_walk(figure, label, start, goal, way, space):
     gan = _gan()
     z = between(latent(start), latent(goal), way / 10)[None]
@@ -139,12 +125,12 @@ def _brains():
 
 @functools.cache
 def _generator():
-    return _gan().keras.models.load_model(ROOT / "course_lib/lessons/gan/results/conditional.keras")
+    return stored_generator("conditional")
 
 
 @functools.cache
 def _features():
-    return _gan().feature_model()
+    return feature_model()
 
 
 def _in_space(images, space):

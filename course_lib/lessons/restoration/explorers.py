@@ -6,12 +6,12 @@ import numpy as np
 
 from course_lib import data, plot
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.explanations.model import largest_slices
+from course_lib.lessons.restoration import model as restore
 
 DAMAGES = {"noise": "noise", "a hole": "hole", "half the resolution": "upscale"}
 CLASSES = ["healthy", "mass", "white-matter lesions", "infarct"]
-LOSSES = ["L2", "L1", "L1 + 0.1 adversarial", "L1 + 0.5 adversarial"]
 CLASSICAL = "without learning"
-DIETS = ["healthy only", "half and half", "mass only"]
 _IMAGES = [f"{name}, patient {letter}" for name in CLASSES for letter in "AB"]
 _LIMIT = 0.4  # of the difference images
 
@@ -23,7 +23,7 @@ def restorers() -> Explorer:
         {
             "image": choice("Slice", _IMAGES, "mass, patient A"),
             "damage": choice("Damage", DAMAGES, "half the resolution"),
-            "loss": choice("Restored by", [CLASSICAL, *LOSSES], "L1 + 0.5 adversarial"),
+            "loss": choice("Restored by", [CLASSICAL, *restore.LOSSES], restore.STRONG),
             "sigma": slider("Noise: standard deviation σ", 0.0, 0.3, 0.1, step=0.02),
             "row": slider("Hole: row of its middle", 4, 27, 14),
             "column": slider("Hole: column of its middle", 4, 27, 12),
@@ -37,13 +37,13 @@ def restorers() -> Explorer:
 
 
 def _draw_restorers(figure, image, damage, loss, sigma, row, column):
-    task, restore = DAMAGES[damage], _restore()
+    task = DAMAGES[damage]
     truth, lesion = _picture(image)
     condition = _condition(task, truth, sigma, row, column)
     if loss == CLASSICAL:
         restored, name = _classical(task, condition, sigma)
     else:
-        restored, name = _network("losses.npz", f"{task}, {loss}")(condition).numpy(), loss
+        restored, name = _network("losses", f"{task}, {loss}")(condition).numpy(), loss
     restored = np.clip(restored, 0, 1)
     mask = condition[..., 1:]
     quality = restore.psnr(truth[None], restored, mask)[0]
@@ -65,7 +65,7 @@ def training_sets() -> Explorer:
         {
             "image": choice("Slice", images, "mass, patient A"),
             "damage": choice("Damage", ["noise", "a hole"], "a hole"),
-            "diet": choice("The restorer was trained on", DIETS),
+            "diet": choice("The restorer was trained on", list(restore.DIETS)),
             "sigma": slider("Noise: standard deviation σ", 0.0, 0.3, 0.2, step=0.02),
             "row": slider("Hole: row of its middle", 4, 27, 20),
             "column": slider("Hole: column of its middle", 4, 27, 21),
@@ -82,7 +82,7 @@ def _draw_training_sets(figure, image, damage, diet, sigma, row, column):
     task = DAMAGES[damage]
     truth, lesion = _picture(image)
     condition = _condition(task, truth, sigma, row, column)
-    restored = np.clip(_network("patients.npz", f"{task}, {diet}")(condition).numpy(), 0, 1)
+    restored = np.clip(_network("patients", f"{task}, {diet}")(condition).numpy(), 0, 1)
     inside = lesion if lesion.any() else condition[0, ..., 1] > 0
     change = (restored[0, ..., 0] - truth[..., 0])[inside].mean()
     where = "in the lesion" if lesion.any() else "where it was damaged"
@@ -105,21 +105,11 @@ def _four(figure, true, damaged, restored, verdict):
             ax.contour(lesion, [0.5], colors=plot.COLOURS["orange"], linewidths=1.2)
 
 
-def _restore():
-    from course_lib.lessons.restoration import model as restore
-
-    return restore
-
-
 @functools.cache
 def _examples():
     """Images (8, 32, 32, 1) and masks: of each class two test patients, the slice with the largest lesion."""
     test = data.load("brain-lesions", size=32).test
-    label, area, rows = test.targets["label"], test.targets["lesion_area"], []
-    for number in range(len(CLASSES)):
-        for patient in np.unique(test.groups[label == number])[[1, 4]]:
-            own = np.flatnonzero(test.groups == patient)
-            rows.append(own[np.argmax(area[own])])
+    rows = largest_slices(test, range(len(CLASSES)), [1, 4])
     return test.x[rows], test.masks[rows]
 
 
@@ -130,12 +120,11 @@ def _picture(image):
 
 
 @functools.cache
-def _network(file, name):
-    return _restore().stored_unet(file, name)
+def _network(part, name):
+    return restore.stored_restorer(part, name)
 
 
 def _condition(task, truth, sigma, row, column):
-    restore = _restore()
     if task == "noise":
         return restore.add_noise(truth[None], sigma, np.random.default_rng(0))
     if task == "hole":

@@ -1,47 +1,44 @@
-"""Damage images on purpose, and train a conditional GAN to repair them (lesson 16 explains it).
+"""Train a conditional GAN to repair images that were damaged on purpose, and measure what comes back.
 
 A network is given a condition (n, h, w, 2): the damaged image, and a mask that is 1 where pixels may be changed.
-Importing this module imports TensorFlow and Keras.
 """
 
 import numpy as np
-from skimage.metrics import structural_similarity
 
-from course_lib import ROOT, import_tensorflow
-from course_lib.models import keras
-
-tf = import_tensorflow()
-layers = keras.layers
+from course_lib import images as damages
+from course_lib import import_tensorflow, results
 
 TASKS = ("noise", "hole", "upscale")
 HOLE = 8  # pixels, both ways
 SIGMA = 0.02, 0.2  # range of the noise's standard deviation in training; images are in [0, 1]
 
+STRONG = "L1 + 0.5 adversarial"
+LOSSES = {"L2": {"power": 2}, "L1": {}, "L1 + 0.1 adversarial": {"weight": 0.1}, STRONG: {"weight": 0.5}}
+"""What the restorers were trained with, as `train` takes it."""
+
+DIETS = {"healthy only": (150, 0), "half and half": (75, 75), "mass only": (0, 150)}
+"""Healthy patients and patients with a mass, four slices each, in three training sets."""
+
 
 # ---- damage ----------------------------------------------------------------------------------------------------------
 
 
-def add_noise(images, sigma, rng):
-    """Condition (n, h, w, 2) of images (n, h, w, 1) with Gaussian noise of standard deviation sigma, (n,) or a number.
+def whole(images):
+    """Condition (n, h, w, 2) of images (n, h, w, 1) all of whose pixels may be changed."""
+    return np.concatenate([images, np.ones_like(images)], axis=-1)
 
-    Values may leave [0, 1]. All pixels may be changed.
-    """
-    sigma = np.broadcast_to(np.asarray(sigma, np.float32), len(images))
-    noise = rng.standard_normal(images.shape, np.float32) * sigma[:, None, None, None]
-    return np.concatenate([images + noise, np.ones_like(images)], axis=-1)
+
+def add_noise(images, sigma, rng):
+    """Condition of images (n, h, w, 1) with Gaussian noise of standard deviation sigma, (n,) or a number."""
+    return whole(damages.gaussian_noise(images, sigma, rng))
 
 
 def cut_hole(images, centres, size=HOLE):
-    """Condition (n, h, w, 2) of images (n, h, w, 1) with a square hole of `size` pixels, black, that may be filled.
+    """Condition of images (n, h, w, 1) with a square hole of `size` pixels, black, that may be filled.
 
     centres: row and column of each hole, (n, 2); a hole near the border is moved until it lies inside.
     """
-    h, w = images.shape[1:3]
-    first = np.clip(np.asarray(centres) - size // 2, 0, [h - size, w - size])
-    rows, columns = np.arange(h)[:, None], np.arange(w)[None, :]
-    top, left = first[:, 0, None, None], first[:, 1, None, None]
-    hole = (rows >= top) & (rows < top + size) & (columns >= left) & (columns < left + size)
-    hole = hole[..., None].astype(np.float32)
+    hole = damages.square_holes(images, centres, size)
     return np.concatenate([images * (1 - hole), hole], axis=-1)
 
 
@@ -51,21 +48,9 @@ def random_centres(images, rng, darkest=0.15):
     return np.stack(np.unravel_index(score.reshape(len(images), -1).argmax(1), images.shape[1:3]), axis=1)
 
 
-def shrink(images):
-    """Images (n, h, w, 1) at half the size, each pixel the mean of 2×2."""
-    n, h, w, c = images.shape
-    return images.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))
-
-
-def enlarge(images, interpolation="bicubic"):
-    """Images (n, h, w, 1) at twice the size; interpolation: as of `keras.ops.image.resize`."""
-    h, w = images.shape[1:3]
-    return np.asarray(keras.ops.image.resize(images, (2 * h, 2 * w), interpolation=interpolation))
-
-
 def half_resolution(images):
     """Condition (n, h, w, 2) of images (n, h, w, 1) that lost every second row and column: bicubic, at full size."""
-    return np.concatenate([enlarge(shrink(images)), np.ones_like(images)], axis=-1)
+    return whole(damages.double_size(damages.half_size(images)))
 
 
 def damage(task, images, rng, sigma=None):
@@ -92,6 +77,8 @@ def unet(size=32, channels=(16, 32)):
     Where the mask is 0 the damaged image is kept as it is.
     size: height and width, a multiple of 4.
     """
+    from course_lib.models import keras, layers
+
     options = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
     condition = layers.Input((size, size, 2))
     damaged, mask = condition[..., :1], condition[..., 1:]
@@ -106,26 +93,41 @@ def unet(size=32, channels=(16, 32)):
     return keras.Model(condition, damaged + mask * (repaired - damaged), name="unet")
 
 
-def stored_unet(file, name):
-    """A U-Net with the weights that course_lib/lessons/restoration/experiment.py kept in `course_lib/lessons/restoration/results/<file>` under this name."""
-    model = unet()
-    with np.load(ROOT / "course_lib/lessons/restoration/results" / file, allow_pickle=False) as weights:
-        model.set_weights([weights[f"{name}, {k}"].astype(np.float32) for k in range(len(model.weights))])
-    return model
-
-
 def patch_discriminator(size=32):
     """Condition and image to one logit for each patch, (n, h/4, w/4, 1): is this patch real? (Isola et al. 2017,
     arXiv:1611.07004). Each logit sees 18×18 pixels."""
-
-    def conv(x, channels, strides):
-        x = layers.Conv2D(channels, 4, strides, "same")(x)
-        return layers.LeakyReLU(negative_slope=0.2)(x)
+    from course_lib.models import keras, layers
 
     condition, image = layers.Input((size, size, 2)), layers.Input((size, size, 1))
     x = layers.Concatenate()([condition, image])
-    x = conv(conv(x, 16, 2), 32, 2)
+    for channels in (16, 32):
+        x = layers.Conv2D(channels, 4, 2, padding="same")(x)
+        x = layers.LeakyReLU(negative_slope=0.2)(x)
     return keras.Model([condition, image], layers.Conv2D(1, 3, padding="same")(x), name="patch_discriminator")
+
+
+def stored_restorer(part, name):
+    """A U-Net with stored weights: part "losses" and name "hole, L1", or "patients" and "hole, mass only"."""
+    return _with_weights(unet(), part, name)
+
+
+def stored_marker():
+    """The U-Net that marks lesions, for `mark`."""
+    return _with_weights(unet(), "readers", "marker")
+
+
+def stored_classifier():
+    """The small CNN that tells the four classes of "brain-lesions" at 32×32 pixels."""
+    from course_lib.models import small_cnn
+
+    pixels = {name: float(value) for name, value in results.arrays("restoration/readers", 0).items()}
+    return _with_weights(small_cnn((32, 32, 1), 4, **pixels), "readers", "classifier")
+
+
+def _with_weights(network, part, name):
+    weights = results.weights(f"restoration/{part}", 0, network=name)  # in half precision where there are many
+    network.set_weights([weight.astype(np.float32) for weight in weights])
+    return network
 
 
 # ---- training --------------------------------------------------------------------------------------------------------
@@ -133,8 +135,10 @@ def patch_discriminator(size=32):
 
 def pixel_loss(condition, truth, restored, power=1):
     """Mean of |truth − restored|^power over the pixels that may be changed."""
+    from course_lib.models import keras
+
     mask = condition[..., 1:]
-    return tf.reduce_sum(mask * tf.abs(truth - restored) ** power) / tf.reduce_sum(mask)
+    return keras.ops.sum(mask * keras.ops.abs(truth - restored) ** power) / keras.ops.sum(mask)
 
 
 def train(task, images, *, centres=None, weight=0.0, power=1, steps=600, batch=8, seed=0):
@@ -145,6 +149,9 @@ def train(task, images, *, centres=None, weight=0.0, power=1, steps=600, batch=8
         by default holes lie anywhere in the head.
     power: 1 for the absolute error (L1), 2 for the squared error (L2).
     """
+    from course_lib.models import keras
+
+    tf = import_tensorflow()
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     generator, discriminator = unet(images.shape[1]), patch_discriminator(images.shape[1])
@@ -180,6 +187,26 @@ def train(task, images, *, centres=None, weight=0.0, power=1, steps=600, batch=8
     return generator
 
 
+# ---- exams -----------------------------------------------------------------------------------------------------------
+
+
+def exam(split, task, seed=100):
+    """The damaged slices that every method gets: noise of σ = 0.1, a hole somewhere in the head, or half resolution."""
+    return damage(task, split.x, np.random.default_rng(seed), sigma=0.1)
+
+
+def hole_centres(masks, ill):
+    """Row and column of each mass; for the healthy, where the mass of a patient of the other half lies."""
+    from scipy import ndimage
+
+    own = np.array([ndimage.center_of_mass(mask) for mask in masks[ill]])
+    if ill.sum() != (~ill).sum():
+        raise ValueError(f"There must be as many ill as healthy slices, not {ill.sum()} and {(~ill).sum()}.")
+    centres = np.empty((len(masks), 2))
+    centres[ill] = centres[~ill] = own
+    return np.rint(centres).astype(int)
+
+
 # ---- measures --------------------------------------------------------------------------------------------------------
 
 
@@ -197,6 +224,8 @@ def ssim(truth, restored, mask):
 
     scikit-image's map, windows of 7×7 pixels; 1 is perfect.
     """
+    from skimage.metrics import structural_similarity
+
     maps = [
         structural_similarity(a, b, data_range=1.0, full=True)[1]
         for a, b in zip(truth[..., 0], restored[..., 0], strict=True)
@@ -238,8 +267,7 @@ def spectrum(squares):
 
 def mark(marker, images):
     """Pixels (n, h, w) that a U-Net trained to mark lesions gives a probability above one half."""
-    whole = np.concatenate([images, np.ones_like(images)], axis=-1)
-    return marker(whole).numpy()[..., 0] > 0
+    return marker(whole(images)).numpy()[..., 0] > 0
 
 
 def found(marked, masks, share=0.25):

@@ -5,26 +5,24 @@ import functools
 import numpy as np
 from scipy import stats
 
-from course_lib import ROOT, data, plot
+from course_lib import data, plot, results
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.synthetic_data.model import RELEASED, nearest_of_class, stored_generator
 
 CLASSES = {"healthy": 0, "mass": 1, "infarct (rare)": 2}
 PATIENTS = ("56", "224")
 ARMS = ("real", "+ duplicates", "+ classic", "+ GAN", "GAN alone", "+ classic + GAN")
-RELEASED = 1000  # generated images of each class
 
 
 @functools.cache
 def _confusions():
     """Confusion matrices (seeds, arms, 3, 3) of the stored runs for each number of patients; rows are the truth."""
     tables = {patients: [] for patients in PATIENTS}
-    for path in sorted((ROOT / "course_lib/lessons/synthetic_data/results").glob("seed_*.npz")):
-        with np.load(path, allow_pickle=False) as stored:
-            for patients in PATIENTS:
-                if f"guess_{patients}" not in stored:
-                    continue  # a seed whose run was stopped half way
-                label, guess = stored[f"label_{patients}"].astype(int), stored[f"guess_{patients}"]
-                tables[patients].append([np.bincount(3 * label + one, minlength=9).reshape(3, 3) for one in guess])
+    for seed in results.load("synthetic_data/study"):
+        stored = results.arrays("synthetic_data/study", seed)
+        for patients in PATIENTS:
+            label, guess = stored[f"label_{patients}"].astype(int), stored[f"guess_{patients}"]
+            tables[patients].append([np.bincount(3 * label + one, minlength=9).reshape(3, 3) for one in guess])
     return {patients: np.array(seeds) for patients, seeds in tables.items()}
 
 
@@ -98,11 +96,10 @@ def _draw_arms(figure, patients, measure, control, shown):
 def _people(patients):
     """Training slices ("member") and unseen slices of the same classes, as stored for the first seed."""
     dataset = data.load("brain-lesions", size=32)
-    people = {}
-    with np.load(ROOT / "course_lib/lessons/synthetic_data/results/seed_0.npz", allow_pickle=False) as stored:
-        for name, split in (("member", dataset.train), ("unseen", dataset.test)):
-            rows = np.isin(split.groups, stored[f"{name}_groups_{patients}"])
-            people[name] = split.x[rows], stored[f"{name}_label_{patients}"]
+    people, stored = {}, results.arrays("synthetic_data/study", 0)
+    for name, split in (("member", dataset.train), ("unseen", dataset.test)):
+        rows = np.isin(split.groups, stored[f"{name}_groups_{patients}"])
+        people[name] = split.x[rows], stored[f"{name}_label_{patients}"]
     return people
 
 
@@ -111,25 +108,15 @@ def released_images(patients):
     """Images (3000, 32, 32, 1) that the stored generator of so many patients makes, 1,000 of each class, in order."""
     from course_lib import gan  # imports TensorFlow
 
-    generator = gan.keras.models.load_model(
-        ROOT / f"course_lib/lessons/synthetic_data/results/generator_{patients}.keras"
-    )
     z = np.random.default_rng(15).standard_normal((3 * RELEASED, gan.LATENT), np.float32)
-    return gan.sample(generator, z, np.repeat(np.arange(3), RELEASED))
+    return gan.sample(stored_generator(patients), z, np.repeat(np.arange(3), RELEASED))
 
 
 @functools.cache
 def _nearest(patients, name):
     """For each image of `_people` the nearest released one of its class: index and distance."""
-    from course_lib import gan
-
     images, label = _people(patients)[name]
-    index, distance = np.zeros(len(images), int), np.zeros(len(images))
-    for c in CLASSES.values():
-        of_class = slice(c * RELEASED, (c + 1) * RELEASED)
-        index[label == c], distance[label == c] = gan.nearest(images[label == c], released_images(patients)[of_class])
-        index[label == c] += c * RELEASED
-    return index, distance
+    return nearest_of_class(images, label, released_images(patients), np.repeat(np.arange(3), RELEASED))
 
 
 def release() -> Explorer:
