@@ -1,15 +1,12 @@
 """What the explorers of lesson 07 draw, and that the stored learning curves fit together."""
 
-import ast
-import inspect
-import json
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from course_lib import ROOT, models, results
 from course_lib.lessons.augmentation import explorers, model
+from course_lib.tools import notebooks
 
 RETINA = "retina, microaneurysms (real)"
 
@@ -66,20 +63,9 @@ def test_every_image_is_in_range_and_its_mask_fits(name):
     assert ("simulated" in name) != ("real" in name)
 
 
-def bare(function):
-    """The syntax tree of a function's body as text, without docstring and imports."""
-    body = [node for node in function.body if not isinstance(node, ast.ImportFrom)]
-    return [
-        ast.dump(node) for node in body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-    ]
-
-
 @pytest.mark.parametrize("name", ["article", "careful"])
 def test_the_recipes_are_those_of_the_notebook(name):
-    cells = json.loads((ROOT / "notebooks" / "07_augmentation.ipynb").read_text(encoding="utf-8"))["cells"]
-    trees = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
-    (theirs,) = [n for tree in trees for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name]
-    assert bare(ast.parse(inspect.getsource(getattr(model, name))).body[0]) == bare(theirs)
+    assert notebooks.same_code(ROOT / "notebooks" / "07_augmentation.ipynb", name, getattr(model, name))
 
 
 def test_every_recipe_changes_images_while_training_only_and_starts_from_the_same_weights():

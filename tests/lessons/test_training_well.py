@@ -1,17 +1,14 @@
 """Lesson 08: the schedules that its explorer draws and its experiment uses, and the promises about its stored runs."""
 
-import ast
-import inspect
-import json
-
 import numpy as np
 import pytest
 
-from course_lib import ROOT
+from course_lib import ROOT, results
 from course_lib.lessons.training_well.exercises import warm_cosine
 from course_lib.lessons.training_well.model import candidates, choose, comparison, learning_rates, network
+from course_lib.tools import notebooks
 
-PARTS = sorted(path.stem for path in (ROOT / "course_lib/lessons/training_well/results").glob("*.json"))
+PARTS = sorted(path.stem for path in (results.LESSONS / "training_well" / "results").glob("*.json"))
 
 
 def test_schedules_start_peak_and_end_where_they_should():
@@ -45,15 +42,7 @@ def test_stored_runs_were_chosen_on_validation_and_tested_with_other_seeds(part)
 
 
 def test_the_network_is_that_of_the_notebook():
-    def body(function):
-        lines = [ast.dump(node) for node in function.body if not isinstance(node, ast.ImportFrom)]
-        return lines[1:] if ast.get_docstring(function) else lines
-
-    cells = json.loads((ROOT / "notebooks" / "08_training_well.ipynb").read_text(encoding="utf-8"))["cells"]
-    trees = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
-    (theirs,) = [n for tree in trees for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "network"]
-    ours = ast.parse(inspect.getsource(network)).body[0]
-    assert ast.dump(ours.args) == ast.dump(theirs.args) and body(ours) == body(theirs)
+    assert notebooks.same_code(ROOT / "notebooks" / "08_training_well.ipynb", "network", network)
 
 
 def test_a_comparison_is_put_together_from_its_seeds(monkeypatch):

@@ -64,8 +64,9 @@ def learning_curves(seed, quick=False):
     for row in payload["rows"]:
         n_patients, arm, version = row["patients"], row["arm"], row["test"]
         ours, without = guesses[f"{n_patients}, {arm}, {version}"], guesses[f"{n_patients}, none, {version}"]
-        mean = bootstrap(score, truth, ours, groups=test.groups, repeats=20 if quick else 1000)
-        difference = bootstrap(gain, truth, ours, without, groups=test.groups, repeats=20 if quick else 1000)
+        options = {"groups": test.groups, "repeats": 100 if quick else 1000}
+        mean = bootstrap(score, truth, ours, **options)
+        difference = bootstrap(gain, truth, ours, without, bounds=(-1, 1), **options)
         rows.append(
             {
                 "patients": n_patients,

@@ -7,49 +7,11 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.patches import Polygon
 
-from course_lib import ROOT, ops, plot
+from course_lib import ops, plot, results
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.first_cnn.model import FLATTEN, GAP, SMALL, STACKS, network_layers
 
 # ---- A calculator of networks --------------------------------------------------------------------
-
-FLATTEN, GAP = "Flatten", "global average pooling"
-
-
-class Layer(NamedTuple):
-    """One layer of a network: the shape of its output for one image, its parameters and its multiplications."""
-
-    name: str
-    shape: tuple[int, ...]
-    parameters: int = 0
-    multiplications: int = 0
-
-
-def network_layers(size=128, c_in=3, blocks=2, filters=32, kernel=3, padding="valid", head=FLATTEN, classes=10):
-    """The layers of a network like the article's, which is the default, with shapes and parameters worked out by hand.
-
-    Each of the `blocks` has a convolution and a 2×2 max pooling; the first has `filters` kernels, every further one
-    twice as many as the one before. Then follow the head (FLATTEN or GAP) and a dense layer, one output a class.
-    Raises ValueError if the image is too small for so many blocks.
-    """
-    layers, channels = [Layer("input", (size, size, c_in))], c_in
-    side = size
-    for block in range(1, blocks + 1):
-        c_out = filters * 2 ** (block - 1)
-        try:
-            side = ops.output_size(side, kernel, padding=padding)
-            weights = kernel * kernel * channels * c_out
-            layers.append(Layer(f"conv {block}", (side, side, c_out), weights + c_out, side * side * weights))
-            side = ops.output_size(side, 2, stride=2)
-            layers.append(Layer(f"pool {block}", (side, side, c_out)))
-        except ValueError:
-            raise ValueError(
-                f"An image of {size}×{size} pixels is too small: in block {block} of {blocks} only {side}×{side} are left."
-            ) from None
-        channels = c_out
-    inputs = channels if head == GAP else side * side * channels
-    layers.append(Layer("GAP" if head == GAP else "flatten", (inputs,)))
-    layers.append(Layer("dense", (classes,), inputs * classes + classes, inputs * classes))
-    return layers
 
 
 def network_calculator() -> Explorer:
@@ -128,8 +90,6 @@ def _draw_box(ax, x, shape, name):
 
 # ---- Feature maps ----------------------------------------------------------------------------------
 
-ARTICLE, SMALL = "article's model", "small CNN"
-
 
 class _Step(NamedTuple):
     """A layer of a stored network, and what one of its values sees of the image along one axis."""
@@ -141,39 +101,23 @@ class _Step(NamedTuple):
     start: int  # first pixel of the first field; negative where padding is
 
 
-# (what, kernel or window, stride, padding) of each layer before the head; the weights are in course_lib/lessons/first_cnn/results/models.npz.
-_STACKS = {
-    ARTICLE: [("conv", 3, 1, "valid"), ("pool", 2, 2, "valid"), ("conv", 3, 1, "valid"), ("pool", 2, 2, "valid")],
-    SMALL: [
-        ("conv", 5, 2, "same"),
-        ("conv", 3, 1, "same"),
-        ("pool", 2, 2, "valid"),
-        ("conv", 3, 1, "same"),
-        ("pool", 2, 2, "valid"),
-        ("conv", 3, 1, "same"),
-        ("pool", 2, 2, "valid"),
-    ],
-}
-
-
 @functools.cache
 def _stored():
-    """Weights, slices and class names that course_lib/lessons/first_cnn/experiment.py stored."""
-    with np.load(ROOT / "course_lib/lessons/first_cnn/results/models.npz", allow_pickle=False) as file:
-        return dict(file)
+    """Slices, class names and the training images' mean and deviation, and the weights of both networks by name."""
+    weights = {name: results.weights("first_cnn/networks", 0, network=name) for name in STACKS}
+    return results.arrays("first_cnn/networks", 0) | weights
 
 
 @functools.cache
 def _forward(model, place):
     """All layers' feature maps for one stored slice, and the probabilities of the classes."""
     stored = _stored()
-    prefix = "article" if model == ARTICLE else "small"
-    weights = [stored[f"{prefix}_{i}"].astype(np.float32) for i in range(2 * 5) if f"{prefix}_{i}" in stored]
+    weights = stored[model]
     x = stored["images"][place][None, :, :, None] / np.float32(255)
     if model == SMALL:
         x = (x - stored["mean"]) / stored["std"]
     steps, field, jump, start, numbers = [], 1, 1, 0, {"conv": 0, "pool": 0}
-    for what, window, stride, padding in _STACKS[model]:
+    for what, window, stride, padding in STACKS[model]:
         size = x.shape[1]
         if what == "conv":
             w, b, *weights = weights
@@ -195,7 +139,7 @@ def feature_maps() -> Explorer:
     stored = _stored()
     names = [str(name) for name in stored["class_names"]]
     slices = [f"{i + 1}: {names[label]}" for i, label in enumerate(stored["labels"])]
-    layers = [f"{model}, {step.name}" for model in _STACKS for step in _forward(model, 0)[0]]
+    layers = [f"{model}, {step.name}" for model in STACKS for step in _forward(model, 0)[0]]
     return Explorer(
         _draw_feature_maps,
         {
