@@ -44,6 +44,17 @@ def small_cnn(input_shape, classes, *, mean=0.0, variance=1.0):
     )
 
 
+def compile_with_cosine(model, rate, steps, *, loss=None, clipnorm=None, **options):
+    """Compile `model` with Adam, whose learning rate falls from `rate` to 0 along a cosine in `steps` steps (lesson 08).
+
+    loss: None is the cross-entropy between class numbers (n,) and logits (n, classes).
+    clipnorm: largest norm of a gradient; a longer one is shortened. options: more for `model.compile`, such as metrics.
+    """
+    falling = keras.optimizers.schedules.CosineDecay(rate, float(steps))
+    loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(falling, clipnorm=clipnorm), loss, **options)
+
+
 @keras.saving.register_keras_serializable("course")
 class RandomIntensity(layers.Layer):
     """Changes images (n, h, w, c) in [0, 1] as another MR scanner might, while training only (lesson 07).

@@ -13,7 +13,7 @@ Parameters are float32 and float32 stays float32; set a layer's `parameters` to 
 
 import numpy as np
 
-from course_lib import ops
+from course_lib import _checks, ops
 
 # ---- Layers --------------------------------------------------------------------------------------
 
@@ -43,10 +43,7 @@ class Dense(Layer):
 
     def forward(self, x):
         w, b = self.parameters
-        if x.ndim != 2 or x.shape[1] != len(w):
-            raise ValueError(
-                f"Dense has weights for {len(w)} inputs, but x has shape {x.shape}; it must be (n, {len(w)})."
-            )
+        _checks.inputs_of_dense(x, len(w))
         self.x = x
         return x @ w + b
 
@@ -118,13 +115,8 @@ def cross_entropy(logits, labels):
 
     logits: (n, classes). labels: (n,) whole numbers from 0 to classes − 1. The derivative is (p − one-hot) / n.
     """
-    labels = np.asarray(labels)
-    n, classes = logits.shape
-    if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"labels must be {n} whole numbers from 0 to {classes - 1}, one for each row of logits; "
-            f"they have shape {labels.shape}, type {labels.dtype}, smallest {labels.min()}, largest {labels.max()}."
-        )
+    labels = _checks.labels(labels, logits)
+    n = len(labels)
     rows = np.arange(n)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -138,13 +130,7 @@ def mean_squared_error(predictions, targets):
 
     Equal shapes are demanded: (n, 1) minus (n,) would silently become a table of n × n differences.
     """
-    targets = np.asarray(targets)
-    if predictions.shape != targets.shape:
-        raise ValueError(
-            f"predictions have shape {predictions.shape} but targets {targets.shape}; they must be equal. "
-            "A missing axis is added with targets[:, None]."
-        )
-    difference = predictions - targets
+    difference = predictions - _checks.equal_shapes(predictions, targets)
     return float((difference**2).mean()), 2 * difference / difference.size
 
 
@@ -226,8 +212,7 @@ class Network:
         Each epoch visits every example once, in an order that depends on `seed` only.
         Raises FloatingPointError as soon as a loss is not a finite number: the learning rate is too large.
         """
-        if len(x) != len(targets) or len(x) == 0:
-            raise ValueError(f"x holds {len(x)} examples and targets {len(targets)}: give one target for each example.")
+        _checks.one_target_each(x, targets)
         rng = np.random.default_rng(seed)
         history = []
         for _ in range(epochs):
@@ -235,11 +220,7 @@ class Network:
             for start in range(0, len(x), batch_size):
                 batch = order[start : start + batch_size]
                 value, upstream = loss(self.forward(x[batch]), targets[batch])
-                if not np.isfinite(value):
-                    raise FloatingPointError(
-                        f"The loss became {value} in epoch {len(history) + 1}: the steps are too large. "
-                        "Use a smaller learning rate."
-                    )
+                _checks.finite_loss(value, epoch=len(history) + 1)
                 self.backward(upstream)
                 optimiser.step(self.parameters, self.gradients)
                 total += value * len(batch)

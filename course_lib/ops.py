@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from course_lib import _checks
+
 VALUES_IN_TABLE = 2**22  # 16 MB in float32, and two tables at a time: bounds the memory that a convolution needs
 
 # ---------- Convolution ----------------------------------------------------------------------------------------------
@@ -31,17 +33,12 @@ def output_size(size, kernel, *, stride=1, padding="valid", dilation=1):
     number of pixels that the kernel spans (Dumoulin & Visin 2016, arXiv:1603.07285).
     Raises ValueError for a value out of range, or if the kernel spans more than the padded image.
     """
-    size, kernel = _positive(size, "size"), _positive(kernel, "kernel")
-    stride, dilation = _positive(stride, "stride"), _positive(dilation, "dilation")
+    size, kernel = _checks.positive(size, "size"), _checks.positive(kernel, "kernel")
+    stride, dilation = _checks.positive(stride, "stride"), _checks.positive(dilation, "dilation")
     before, after = _padding_along_axis(size, kernel, stride, padding, dilation)
     reach = dilation * (kernel - 1) + 1
     padded = size + before + after
-    if reach > padded:
-        raise ValueError(
-            f"A kernel or window of size {kernel} with dilation {dilation} spans {reach} pixels, but the image has only"
-            f" {padded} along this axis, {size} and {before} + {after} of padding. Make the kernel or the dilation "
-            "smaller, or the padding larger."
-        )
+    _checks.kernel_fits(kernel, dilation, reach, size, before, after)
     return (padded - reach) // stride + 1
 
 
@@ -60,7 +57,7 @@ def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1,
     Raises ValueError for wrong numbers of axes or channels, an empty array, a wrong stride, padding or dilation, or
     a kernel that spans more than the padded image.
     """
-    images, kernels = _check_images_and_kernels(images, kernels)
+    images, kernels = _checks.images_and_kernels(images, kernels)
     grid = _make_grid(images.shape, kernels.shape[:2], stride, padding, dilation)
     c_out = kernels.shape[3]
     if flip:
@@ -72,7 +69,7 @@ def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1,
     for part, table in _window_tables(_pad(images, grid, value=0), grid):
         output[part] = _matmul(table.T, weights).reshape(output[part].shape)
     if bias is not None:
-        output += _check_shape(bias, "bias", (c_out,), "one number for each kernel", images.dtype)
+        output += _checks.shape(bias, "bias", (c_out,), "one number for each kernel", images.dtype)
     return output
 
 
@@ -84,10 +81,10 @@ def conv2d_gradient(upstream, images, kernels, *, stride=1, padding="valid", dil
     d_bias sums upstream over images and positions; d_kernels correlates the padded image with upstream; d_images
     hands every upstream value back to the pixels of its window, weighted with the kernel.
     """
-    images, kernels = _check_images_and_kernels(images, kernels)
+    images, kernels = _checks.images_and_kernels(images, kernels)
     grid = _make_grid(images.shape, kernels.shape[:2], stride, padding, dilation)
     c_in, c_out = kernels.shape[2:]
-    upstream = _check_shape(upstream, "upstream", (len(images), *grid.out, c_out), "as the output", images.dtype)
+    upstream = _checks.shape(upstream, "upstream", (len(images), *grid.out, c_out), "as the output", images.dtype)
     if flip:
         kernels = kernels[::-1, ::-1]
 
@@ -124,7 +121,7 @@ def pool2d(images, window, *, stride=None, padding="valid", kind="max"):
     Raises ValueError for a wrong number of axes, an empty array, a wrong window, stride, padding or kind, or a window
     larger than the padded image.
     """
-    images, grid = _check_pooling(images, window, stride, padding, kind)
+    images, grid = _pooling_grid(images, window, stride, padding, kind)
     if kind == "max":
         return _combine_windows(np.maximum, _pad(images, grid, value=-np.inf), grid)
     return _combine_windows(np.add, _pad(images, grid, value=0), grid) / _real_pixels(images, grid)
@@ -138,9 +135,9 @@ def pool2d_gradient(upstream, images, window, *, stride=None, padding="valid", k
     "max" gives it whole to the largest pixel; if several are equal, to the first of them, row by row from the top left
     (as TensorFlow does on a CPU).
     """
-    images, grid = _check_pooling(images, window, stride, padding, kind)
+    images, grid = _pooling_grid(images, window, stride, padding, kind)
     output_shape = (len(images), *grid.out, images.shape[3])
-    upstream = _check_shape(upstream, "upstream", output_shape, "as the output", images.dtype)
+    upstream = _checks.shape(upstream, "upstream", output_shape, "as the output", images.dtype)
 
     padded = _pad(images, grid, value=-np.inf)
     d_padded = np.zeros_like(padded)
@@ -166,7 +163,7 @@ def sigmoid(x):
 
     For negative x the same fraction is written exp(x) / (1 + exp(x)), so that exp never overflows.
     """
-    x = _as_float(x, "x")
+    x = _checks.as_float(x, "x")
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, small) / (1 + small)
 
@@ -176,24 +173,24 @@ def sigmoid_gradient(x):
 
     1 - sigmoid(x) is computed as sigmoid(-x), which keeps its digits where sigmoid(x) rounds to 1.
     """
-    x = _as_float(x, "x")
+    x = _checks.as_float(x, "x")
     return sigmoid(x) * sigmoid(-x)
 
 
 def relu(x):
     """max(0, x)."""
-    return np.maximum(_as_float(x, "x"), 0)
+    return np.maximum(_checks.as_float(x, "x"), 0)
 
 
 def relu_gradient(x):
     """Derivative of `relu` at x: 1 for x > 0, otherwise 0. At 0 itself there is none; we take 0, as TensorFlow does."""
-    x = _as_float(x, "x")
+    x = _checks.as_float(x, "x")
     return (x > 0).astype(x.dtype)
 
 
 def tanh(x):
     """(exp(x) - exp(-x)) / (exp(x) + exp(-x)), in [-1, 1]."""
-    return np.tanh(_as_float(x, "x"))
+    return np.tanh(_checks.as_float(x, "x"))
 
 
 def tanh_gradient(x):
@@ -208,9 +205,8 @@ def softmax(logits):
     exp can overflow (Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038).
     Raises ValueError if there is no last axis or it is empty.
     """
-    logits = _as_float(logits, "logits")
-    if logits.ndim == 0 or logits.shape[-1] == 0:
-        raise ValueError(f"logits has shape {logits.shape}; its last axis must hold at least one class.")
+    logits = _checks.as_float(logits, "logits")
+    _checks.classes(logits)
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
@@ -222,9 +218,9 @@ def softmax_gradient(upstream, logits):
     Multiplying upstream with this matrix (a vector-Jacobian product) gives p_j * (upstream_j - sum_i upstream_i p_i).
     upstream, logits and the result: (..., classes). Raises ValueError if the shapes differ.
     """
-    logits = _as_float(logits, "logits")
+    logits = _checks.as_float(logits, "logits")
     probabilities = softmax(logits)
-    upstream = _check_shape(upstream, "upstream", logits.shape, "as the output", logits.dtype)
+    upstream = _checks.shape(upstream, "upstream", logits.shape, "as the output", logits.dtype)
     return probabilities * (upstream - (upstream * probabilities).sum(axis=-1, keepdims=True))
 
 
@@ -242,11 +238,8 @@ class _Grid(NamedTuple):
 
 
 def _make_grid(images_shape, kernel, stride, padding, dilation):
-    size, stride, dilation = images_shape[1:3], _pair(stride, "stride"), _pair(dilation, "dilation")
-    if isinstance(padding, str):
-        padding = (padding, padding)
-    elif not (_is_pair(padding) and all(_is_pair(side) for side in padding)):
-        raise ValueError(f"padding is {padding!r}; use 'valid', 'same' or ((top, bottom), (left, right)) in pixels.")
+    size, stride, dilation = images_shape[1:3], _checks.pair(stride, "stride"), _checks.pair(dilation, "dilation")
+    padding = _checks.padding_per_axis(padding)
     out, pixels = [], []
     for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
         out.append(output_size(n, k, stride=s, padding=p, dilation=d))
@@ -254,18 +247,24 @@ def _make_grid(images_shape, kernel, stride, padding, dilation):
     return _Grid(kernel, stride, dilation, tuple(pixels), tuple(out))
 
 
+def _pooling_grid(images, window, stride, padding, kind):
+    """The images as numbers and the grid of the pooling windows; the arguments are those of `pool2d`."""
+    images, window = _checks.pooling(images, window, kind)
+    grid = _make_grid(images.shape, window, window if stride is None else stride, padding, dilation=1)
+    _checks.padding_below_window(grid.padding, window)
+    return images, grid
+
+
 def _padding_along_axis(size, kernel, stride, padding, dilation):
     """Padded pixels (before, after) along one axis; the arguments are those of `output_size`."""
-    if isinstance(padding, str):
-        if padding == "valid":
-            return 0, 0
-        if padding == "same":
-            windows = -(-size // stride)  # size / stride, rounded up
-            total = max((windows - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
-            return total // 2, total - total // 2
-    elif _is_pair(padding) and all(_is_whole(pixels) and pixels >= 0 for pixels in padding):
-        return int(padding[0]), int(padding[1])
-    raise ValueError(f"padding is {padding!r}; use 'valid', 'same' or whole numbers of pixels, 0 or more, per side.")
+    padding = _checks.padding_along_axis(padding)
+    if padding == "valid":
+        return 0, 0
+    if padding == "same":
+        windows = -(-size // stride)  # size / stride, rounded up
+        total = max((windows - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+        return total // 2, total - total // 2
+    return padding
 
 
 def _pad(images, grid, value):
@@ -325,78 +324,3 @@ def _real_pixels(images, grid):
     """Number of pixels of every window that belong to the image and not to its padding: (1, out_h, out_w, 1)."""
     ones = np.ones((1, *images.shape[1:3], 1), images.dtype)
     return _combine_windows(np.add, _pad(ones, grid, value=0), grid)
-
-
-# ---------- Checks of the arguments ----------------------------------------------------------------------------------
-
-
-def _is_whole(value):
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _is_pair(value):
-    return isinstance(value, tuple | list) and len(value) == 2
-
-
-def _positive(value, name):
-    if not (_is_whole(value) and value >= 1):
-        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1.")
-    return int(value)
-
-
-def _pair(value, name):
-    if isinstance(value, tuple | list):
-        if len(value) != 2:
-            raise ValueError(f"{name} is {value!r}; give one whole number, or a pair (along height, along width).")
-        return _positive(value[0], name), _positive(value[1], name)
-    return (_positive(value, name),) * 2
-
-
-def _as_float(array, name, axes=None):
-    """The array as float32 or float64. axes: names of the axes it must have, none of them empty."""
-    array = np.asarray(array)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} holds values of type {array.dtype}; it must hold real numbers.")
-    if axes and array.ndim != len(axes):
-        raise ValueError(
-            f"{name} has {array.ndim} axes (shape {array.shape}); it must have {len(axes)}: {', '.join(axes)}. "
-            "A missing axis of length 1 is added with array[None] or array[..., None]."
-        )
-    if axes and 0 in array.shape:
-        raise ValueError(f"{name} has shape {array.shape} and holds no values; no axis may have length 0.")
-    is_double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
-    return array.astype(np.float64 if is_double else np.float32, copy=False)
-
-
-def _check_images_and_kernels(images, kernels):
-    images = _as_float(images, "images", ("n", "height", "width", "channels"))
-    kernels = _as_float(kernels, "kernels", ("height", "width", "channels in", "channels out"))
-    if images.shape[3] != kernels.shape[2]:
-        raise ValueError(
-            f"images have {images.shape[3]} channels (shape {images.shape}), but kernels are made for "
-            f"{kernels.shape[2]} (shape {kernels.shape}): the third axis of kernels must fit the last axis of images."
-        )
-    dtype = np.result_type(images, kernels)
-    return images.astype(dtype, copy=False), kernels.astype(dtype, copy=False)
-
-
-def _check_pooling(images, window, stride, padding, kind):
-    images = _as_float(images, "images", ("n", "height", "width", "channels"))
-    if kind not in ("max", "average"):
-        raise ValueError(f"kind is {kind!r}; it must be 'max' or 'average'.")
-    window = _pair(window, "window")
-    grid = _make_grid(images.shape, window, window if stride is None else stride, padding, dilation=1)
-    for length, pixels in zip(window, grid.padding, strict=True):
-        if max(pixels) >= length:
-            raise ValueError(
-                f"padding of {max(pixels)} pixels is not smaller than the window of {length}: some windows would hold "
-                "no pixel of the image. Make the padding smaller or the window larger."
-            )
-    return images, grid
-
-
-def _check_shape(array, name, shape, reason, dtype):
-    array = _as_float(array, name)
-    if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}; it must have shape {shape}, {reason}.")
-    return array.astype(dtype, copy=False)

@@ -228,7 +228,7 @@ def test_sensitivity_and_specificity_have_their_own_denominators():
 def test_areas_are_covered_with_few_ill(ill, healthy, apart):
     rng, truth = np.random.default_rng(10), np.repeat([1, 0], [ill, healthy])
     scores = [rng.normal(size=len(truth)) + apart * truth for _ in range(300)]
-    estimates = [evaluate.area_under_curve(truth, score) for score in scores]
+    estimates = [evaluate.area_under_curve(truth, score, repeats=100) for score in scores]
     assert coverage(estimates, norm.cdf(apart / np.sqrt(2))) > 0.93
     assert np.mean([e.high - e.low for e in estimates]) < 0.45  # not by being wide alone
     assert estimates[0].value == pytest.approx(roc_auc_score(truth, scores[0]))
@@ -454,13 +454,18 @@ def test_a_calibrated_model_lies_within_its_null_and_another_above():
     rng = np.random.default_rng(16)
     probability, groups = rng.random(400), np.repeat(np.arange(100), 4)
     null = evaluate.calibration_null(probability, repeats=400)
-    errors = [evaluate.expected_calibration_error(rng.random(400) < probability, probability) for _ in range(300)]
+    errors = np.array(
+        [evaluate.expected_calibration_error(rng.random(400) < probability, probability) for _ in range(300)]
+    )
     assert 0.91 < np.mean((errors >= null.low) & (errors <= null.high)) < 0.99
     assert null.value == pytest.approx(np.mean(errors), abs=0.003) and null.low > 0.01
     assert evaluate.expected_calibration_error(rng.random(400) < probability, probability**2) > null.high
     clustered = evaluate.calibration_null(np.repeat(probability[:100], 4), groups=groups, repeats=400)
     single = evaluate.calibration_null(probability[:100], repeats=400)
     assert clustered.n == 100 and clustered.value == pytest.approx(single.value, abs=0.005)
+    order = rng.permutation(400)  # the items' order says nothing
+    mixed = evaluate.calibration_null(np.repeat(probability[:100], 4)[order], groups=groups[order], repeats=400)
+    assert mixed.value == pytest.approx(clustered.value)
 
 
 def test_expected_calibration_error_by_hand():

@@ -39,6 +39,24 @@ def test_small_cnn_learns():
     assert history.history["accuracy"][-1] > 0.9
 
 
+def test_the_rate_falls_to_zero_along_a_cosine_and_the_loss_takes_logits():
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3)])
+    models.compile_with_cosine(model, 0.1, 40, clipnorm=2.0, metrics=["accuracy"])
+    falling = [float(model.optimizer._learning_rate(step)) for step in (0, 10, 20, 40, 50)]
+    np.testing.assert_allclose(falling, [0.1, 0.05 * (1 + np.sqrt(0.5)), 0.05, 0, 0], atol=1e-7)
+    logits, label = np.array([[4.0, 0.0, -2.0]], np.float32), np.array([1])
+    np.testing.assert_allclose(model.loss(label, logits), np.log(np.exp(logits).sum()), rtol=1e-5)
+    assert isinstance(model.optimizer, keras.optimizers.Adam) and model.optimizer.clipnorm == 2.0
+    assert len(model.evaluate(np.ones((3, 2)), np.arange(3), verbose=0)) == 2  # the loss and the accuracy
+
+
+def test_another_loss_takes_the_place_of_the_cross_entropy():
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    models.compile_with_cosine(model, 0.1, 40, loss="mse")
+    model.fit(np.ones((8, 2)), np.full(8, 3.0), epochs=1, verbose=0)
+    assert model.loss == "mse" and model.optimizer.clipnorm is None
+
+
 IMAGES = np.random.default_rng(1).uniform(0.2, 0.7, (6, 8, 10, 2)).astype(np.float32)
 
 

@@ -555,6 +555,7 @@ def pool(window=2, **setting):
         (lambda: ops.output_size(5, 3, dilation=0), ["dilation is 0"]),
         (lambda: ops.output_size(5, 3, padding="SAME"), ["padding is 'SAME'", "'valid', 'same'"]),
         (lambda: ops.output_size(5, 3, padding=1), ["padding is 1"]),
+        (lambda: ops.output_size(5, 3, padding=np.array([1, 1])), ["padding is array([1, 1])"]),
         (lambda: ops.output_size(4, 9, padding=(2, 1)), ["size 9", "only 7", "4 and 2 + 1 of padding"]),
     ],
 )

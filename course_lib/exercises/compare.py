@@ -180,15 +180,15 @@ def _moved(a, b, _own, axis, step):
 _SIMPLE = (2, 3, 4, 10, 100, 255, 1000)
 
 
-def converter(examples):
+def converter(examples, kinds="biufO"):
     """The function that brings a right result into the form in which the reference returned its own (`examples`).
 
     A list or a tensor becomes an array, an array of several values a tuple, a whole float an int where all examples
-    are whole. Values never change: 2.5 stays 2.5.
+    are whole. Values never change: 2.5 stays 2.5. kinds: the kinds of dtype that may become another.
     """
     first, arrays = examples[0], [as_numbers(example) for example in examples]
     if isinstance(first, tuple):
-        parts = [converter(values) for values in zip(*examples, strict=False)]
+        parts = [converter(values, kinds) for values in zip(*examples, strict=False)]
         return lambda result: tuple(
             part(value)
             for part, value in zip(
@@ -204,7 +204,7 @@ def converter(examples):
 
     def to_numbers(result):
         array = result if type(result) is np.ndarray else np.asarray(result)
-        if array.dtype.kind != dtype.kind and array.dtype.kind in "biufO":
+        if array.dtype.kind != dtype.kind and array.dtype.kind in kinds:
             with np.errstate(invalid="ignore"):  # NaN as a whole number
                 cast = array.astype(dtype)
             array = cast if np.array_equal(cast, array) else array

@@ -193,7 +193,9 @@ class Coding(_Exercise):
         self._failed = next((a for a, complaint in zip(inputs, complaints, strict=True) if complaint), None)
         together = None
         if self._failed is None and self.accept_all is not None:
-            usual = [compare.converter([example])(result) for example, result in zip(expected, results, strict=True)]
+            usual = [
+                compare.converter([example], "iufO")(result) for example, result in zip(expected, results, strict=True)
+            ]
             together = self.accept_all(usual, inputs)
         if self._failed is None and not together:
             return CORRECT, self.why
@@ -216,7 +218,9 @@ class Coding(_Exercise):
         if compare.is_finite(expected) and not compare.is_finite(result):
             return compare.NOT_FINITE
         try:
-            result = compare.converter([expected])(copy.deepcopy(result))
+            result = copy.deepcopy(result)
+            with contextlib.suppress(Exception):  # `accept` says better what is wrong; True is no whole number for it
+                result = compare.converter([expected], "iufO")(result)
             return self.accept(result, *copy.deepcopy(arguments)) if self.accept else None
         except Exception:  # a result of a wrong type or shape breaks `accept` in ways it cannot all foresee
             return f"the result has the wrong type or shape: it is {compare.shown(result)}."

@@ -110,10 +110,6 @@ class _Watch:
         while self.job is job:
             with contextlib.suppress(TooLong), self.lock:
                 self.job = None
-        if job[4] and time.monotonic() - job[0] > job[2]:
-            with contextlib.suppress(TooLong):
-                for _ in range(10):  # between two rounds of a loop Python looks for exceptions from other threads
-                    pass
 
     def _look(self):
         told, raised = None, 0.0

@@ -1,13 +1,15 @@
 """What the explorers of lesson 07 draw, and that the stored learning curves fit together."""
 
+import ast
+import inspect
 import json
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from course_lib import ROOT
-from course_lib.lessons.augmentation import explorers
+from course_lib import ROOT, models, results
+from course_lib.lessons.augmentation import explorers, model
 
 RETINA = "retina, microaneurysms (real)"
 
@@ -55,22 +57,48 @@ def test_strength_zero_changes_nothing_but_a_flip():
     np.testing.assert_allclose(after, before[:, ::-1], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", explorers.IMAGES)
+@pytest.mark.parametrize("name", model.IMAGES)
 def test_every_image_is_in_range_and_its_mask_fits(name):
-    image, mask, _, (black, white) = explorers.image_and_mask(name)
+    image, mask, _, (black, white) = model.image_and_mask(name)
     assert image.ndim == 2 and image.min() >= 0 and image.max() <= 1 and black < white
     if mask is not None:
         assert mask.shape == image.shape and mask.dtype == bool and 0 < mask.mean() < 0.5
     assert ("simulated" in name) != ("real" in name)
 
 
+def bare(definition):
+    """A function's syntax tree as text, without docstring and imports, and without the module of what it names."""
+    body = [n for n in definition.body if not isinstance(n, ast.ImportFrom) and not isinstance(getattr(n, "value", 0), ast.Constant)]
+    return [ast.dump(node).replace("Attribute(value=Name(id='models', ctx=Load()), attr=", "Name(id=") for node in body]
+
+
+@pytest.mark.parametrize("name", ["article", "careful"])
+def test_the_recipes_are_those_of_the_notebook(name):
+    cells = json.loads((ROOT / "notebooks" / "07_augmentation.ipynb").read_text(encoding="utf-8"))["cells"]
+    trees = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+    (theirs,) = [n for tree in trees for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name]
+    assert bare(ast.parse(inspect.getsource(getattr(model, name))).body[0]) == bare(theirs)
+
+
+def test_every_recipe_changes_images_while_training_only_and_starts_from_the_same_weights():
+    images = np.random.default_rng(0).random((8, 16, 16, 1), np.float32)
+    first = {}
+    for recipe in (list, model.article, model.careful, model.careless):
+        keep = models.keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs, recipe=recipe: first.update({recipe: keep.model.layers[-1].get_weights()})
+        )
+        network = model.train(images, np.arange(8) % 4, recipe, epochs=1, seed=3, callbacks=[keep])
+        before = models.keras.Sequential(network.layers[:-1])
+        assert np.array_equal(before(images, training=False), images)
+        assert np.array_equal(before(images, training=True), images) == (recipe is list)
+    for weights in first.values():
+        assert all(np.array_equal(a, b) for a, b in zip(weights, first[list], strict=True))
+
+
 def test_stored_learning_curves_fit_together():
-    stored = json.loads(
-        (ROOT / "course_lib/lessons/augmentation/results/learning_curves.json").read_text(encoding="utf-8")
-    )
-    rows = stored["results"]["rows"]
+    rows = results.load("augmentation/learning_curves")[0]["rows"]
     mean = {(row["patients"], row["arm"], row["test"]): row["balanced_accuracy"] for row in rows}
-    assert len(mean) == len(rows) == (3 * 3 + 1) * 3 and len(stored["seeds"]) == 5
+    assert len(mean) == len(rows) == (3 * 3 + 1) * 3
     for row in rows:
         assert row["balanced_accuracy"] == pytest.approx(np.mean(row["seeds"]), abs=2e-4) and len(row["seeds"]) == 5
         assert row["interval"][0] < row["balanced_accuracy"] < row["interval"][1]

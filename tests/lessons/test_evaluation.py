@@ -1,14 +1,12 @@
 """Lesson 10: its explorer draws what scikit-learn computes, and its stored results belong together."""
 
-import json
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
 
-from course_lib import ROOT
-from course_lib.lessons.evaluation import explorers
+from course_lib import results
+from course_lib.lessons.evaluation import explorers, model
 from course_lib.ops import softmax
 
 
@@ -63,13 +61,46 @@ def test_with_nobody_called_ill_there_is_no_precision():
 
 
 def test_stored_scores_give_the_stored_accuracies():
-    runs = json.loads((ROOT / "course_lib/lessons/evaluation/results" / "evaluation.json").read_text(encoding="utf-8"))[
-        "results"
-    ]
+    runs = {arm: results.load(f"evaluation/{arm}") for arm in ("cnn", "half", "noisy", "marker")}
     assert len(runs["cnn"]) == len(runs["marker"]) == 5
-    with np.load(ROOT / "course_lib/lessons/evaluation/results" / "scores.npz", allow_pickle=False) as scores:
-        assert np.unique(scores["test_groups"]).size == 160
-        for arm in ("cnn", "half", "noisy"):
-            for seed, run in runs[arm].items():
-                answers = softmax(scores[f"{arm}_test_{seed}"].astype(float)).argmax(axis=1)
-                assert accuracy_score(scores["test_label"], answers) == pytest.approx(run["accuracy"], abs=1e-4)
+    for arm in ("cnn", "half", "noisy"):
+        for seed, run in runs[arm].items():
+            scores = results.arrays(f"evaluation/{arm}", seed)
+            assert np.unique(scores["test_groups"]).size == 160
+            answers = softmax(scores["test"].astype(float)).argmax(axis=1)
+            assert accuracy_score(scores["test_label"], answers) == pytest.approx(run["accuracy"], abs=1e-4)
+
+
+IMAGES = np.random.default_rng(0).uniform(0, 0.8, (6, 32, 32, 1)).astype(np.float32)
+
+
+def test_only_the_chosen_images_get_the_marker_and_only_in_its_corner():
+    chosen = np.array([True, False, True, False, False, True])
+    for corner, place in [("top left", np.s_[:16, :16]), ("bottom right", np.s_[16:, 16:])]:
+        marked = model.with_marker(IMAGES, chosen, corner)
+        changed = (marked != IMAGES)[..., 0]
+        assert changed.sum(axis=(1, 2)).tolist() == [7, 0, 7, 0, 0, 7]  # an L of seven pixels
+        assert changed[:, *place].sum() == changed.sum() and (marked[..., 0][changed] == np.float32(0.9)).all()
+
+
+def test_the_ward_marks_patients_and_most_of_them_are_ill():
+    groups = np.repeat(np.random.default_rng(1).permutation(2000), 4)
+    mass = groups % 2
+    marked = model.by_ward(mass, groups, seed=3).reshape(-1, 4)
+    assert (marked == marked[:, :1]).all()
+    ill = mass[::4] == 1
+    assert marked[ill, 0].mean() == pytest.approx(0.95, abs=0.02) and marked[~ill, 0].mean() == pytest.approx(
+        0.05, abs=0.02
+    )
+
+
+def test_the_five_tests_show_the_same_images_with_the_marker_here_and_there():
+    mass, groups = np.array([0, 0, 1, 1, 1, 1]), np.array([5, 5, 7, 7, 2, 2])
+    tests = model.marker_tests(IMAGES, mass, groups)
+    marked = {name: (shown != IMAGES).any(axis=(1, 2, 3)) for name, shown in tests.items()}
+    assert marked["marker on all"].all() and not marked["no marker"].any()
+    assert np.array_equal(marked["marker swapped"], ~marked["as in training"])
+    assert np.array_equal(marked["marker moved"], marked["as in training"]) and marked["marker moved"].any()
+    both, labels = model.twice(IMAGES, mass)
+    assert np.array_equal(both, np.concatenate([tests["no marker"], tests["marker on all"]]))
+    assert labels.tolist() == [0, 0, 1, 1, 1, 1] * 2

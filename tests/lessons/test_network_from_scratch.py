@@ -1,12 +1,13 @@
 """What the explorers of lesson 04 compute, and the results that the lesson reads."""
 
-import json
+import re
 
 import numpy as np
 import pytest
 
-from course_lib import ROOT
-from course_lib.lessons.network_from_scratch import explorers
+from course_lib import ROOT, network, results
+from course_lib.lessons.network_from_scratch import explorers, model
+from course_lib.tools import notebooks
 
 
 @pytest.mark.parametrize(
@@ -14,10 +15,10 @@ from course_lib.lessons.network_from_scratch import explorers
     [(2.0, 1.5, -1.0, 5.0), (-1.5, 0.5, 2.0, 0.0), (1.0, 2.0, 2.0, -2.0), (0.5, -3.0, -3.0, 1.0)],
 )
 def test_the_graphs_gradients_equal_finite_differences(x, w1, w2, t):
-    _, gradients = explorers.graph_values(x, w1, w2, t)
+    _, gradients = model.graph_values(x, w1, w2, t)
     for name, nudge in {"x": (1, 0, 0), "w₁": (0, 1, 0), "w₂": (0, 0, 1)}.items():
         above, below = (
-            explorers.graph_values(*np.add((x, w1, w2), np.multiply(step, nudge)), t)[0]["L"] for step in (1e-6, -1e-6)
+            model.graph_values(*np.add((x, w1, w2), np.multiply(step, nudge)), t)[0]["L"] for step in (1e-6, -1e-6)
         )
         assert gradients[name] == pytest.approx((above - below) / 2e-6, abs=1e-6)
 
@@ -60,12 +61,56 @@ def test_tiles_keep_every_map_in_its_place():
 
 
 def test_stored_weights_recognise_the_stored_slices():
-    stored, network = explorers._stored(), explorers._network("trained")
+    stored, cnn = explorers._stored(), explorers._network("trained")
     x = (stored["images"] / np.float32(255) - stored["mean"]) / stored["std"]
-    guess = network.predict(x[..., None].astype(np.float32)).argmax(axis=1)
+    guess = cnn.predict(x[..., None].astype(np.float32)).argmax(axis=1)
     assert (guess == stored["labels"]).mean() >= 0.6  # 12 slices
-    results = json.loads(
-        (ROOT / "course_lib/lessons/network_from_scratch/results/five_seeds.json").read_text(encoding="utf-8")
-    )
-    assert sum(p.size for p in network.parameters) == results["results"]["parameters"]
-    assert len(results["results"]["rows"]) == len(results["seeds"]) == 5
+    rows = results.load("network_from_scratch/five_seeds")
+    assert {row["parameters"] for row in rows.values()} == {sum(p.size for p in cnn.parameters)}
+    assert list(rows) == [0, 1, 2, 3, 4]
+
+
+def test_random_weights_are_not_the_stored_ones():
+    trained, random, small = (explorers._network(kind).parameters for kind in list(explorers._WEIGHTS)[:3])
+    for stored, drawn, tenth in zip(trained[::2], random[::2], small[::2], strict=True):
+        assert not np.allclose(stored, drawn, rtol=0.1) and np.allclose(tenth, drawn / 10)
+
+
+def test_the_notebook_trains_as_the_stored_runs_were_trained():
+    cells = "\n".join(notebooks.code_cells(ROOT / "notebooks" / "04_network_from_scratch.ipynb"))
+    recipes = re.findall(r"^rate, epochs, small_steps = (.*)$", cells, re.MULTILINE)
+    assert recipes == [", ".join(map(str, recipe)) for recipe in (model.CNN, model.AREA)]
+
+
+def test_an_epoch_depends_on_seed_and_number_and_the_rate_falls_once():
+    def train(seed):
+        layers, optimiser = [network.Dense(3, 2, np.random.default_rng(0))], network.SGD(0.5)
+        net, rates = network.Network(layers), []
+        x, labels = np.random.default_rng(1).normal(size=(40, 3)), np.arange(40) % 2
+        for epoch in range(4):
+            model.train_epoch(net, x, labels, network.cross_entropy, optimiser, epoch, small_steps=2, seed=seed)
+            rates.append(optimiser.learning_rate)
+        return net.parameters[0], rates
+
+    (first, rates), (again, _), (other, _) = train(0), train(0), train(1)
+    assert rates == pytest.approx([0.5, 0.5, 0.1, 0.1])
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def test_the_head_for_the_area_leaves_the_body_as_it_is_and_starts_small():
+    cnn = model.build_cnn(np.random.default_rng(0))
+    regression = model.with_head_for_area(cnn, np.random.default_rng(0))
+    assert regression.forward(np.ones((2, 32, 32, 1), np.float32)).shape == (2, 1)
+    body = regression.parameters[:-2]
+    assert all(np.array_equal(a, b) and a is not b for a, b in zip(body, cnn.parameters[:-2], strict=True))
+    assert 0.5 < regression.parameters[-2].std() / (0.1 * np.sqrt(2 / 128)) < 2
+
+
+def test_the_interval_draws_patients_and_not_slices():
+    rng = np.random.default_rng(0)
+    patients, by_patient = np.repeat(np.arange(50), 4), rng.random(50) < 0.7
+    low, high = model.interval(by_patient[patients], patients)  # all four slices of a patient alike
+    half = 1.96 * by_patient.std() / np.sqrt(50)
+    assert (low, high) == pytest.approx((by_patient.mean() - half, by_patient.mean() + half), abs=0.03)
+    scattered = rng.permutation(np.repeat(by_patient, 4))  # the same values, independent of each other
+    assert np.ptp(model.interval(scattered, patients)) < 0.7 * (high - low)

@@ -1,47 +1,14 @@
 """Explorers of the lesson on augmentation."""
 
-import functools
-
 import numpy as np
 from scipy import ndimage
 
-from course_lib import data, plot
+from course_lib import plot
 from course_lib.explorers import Explorer, choice, slider, switch
-
-_CT_RANGE = (-1000.0, 1000.0)  # HU that become 0 … 1 here
+from course_lib.lessons.augmentation.model import IMAGES, image_and_mask
 
 # How the outside of the image is filled: our names, and what scipy.ndimage calls them.
 BORDERS = {"zeros (constant)": "grid-constant", "reflect": "reflect", "nearest": "nearest"}
-
-_LESIONS = {"brain, mass (simulated)": 1, "brain, white-matter lesions (simulated)": 2, "brain, infarct (simulated)": 3}
-IMAGES = [*_LESIONS, "brain template, white matter (real)", "CT, aorta (real)", "retina, microaneurysms (real)", "echo (real)"]  # fmt: skip
-
-
-@functools.cache
-def image_and_mask(name):
-    """An image (h, w) in [0, 1], its mask (h, w) or None, what the mask marks, and the values shown black and white."""
-    if name in _LESIONS:
-        part = data.load("brain-lesions").val
-        place = np.flatnonzero(part.targets["label"] == _LESIONS[name])[12]
-        return part.x[place, :, :, 0], part.masks[place], "lesion", (0, 1)
-    if name.startswith("brain template"):
-        brain = data.sample("brain")
-        return brain.image[95, 10:220:2, 8:190:2], brain.maps["white matter"][95, 10:220:2, 8:190:2] > 0.5, "white matter", (0, 1)  # fmt: skip
-    if name.startswith("CT"):
-        units = data.sample("ct").image
-        bright = ndimage.label(ndimage.gaussian_filter(units, 1.5) > 130)[0]
-        low, high = _CT_RANGE
-        window = ((-160 - low) / (high - low), (240 - low) / (high - low))
-        return np.clip((units - low) / (high - low), 0, 1), bright == bright[6, 90], "aorta", window
-    if name.startswith("retina"):
-        retina = data.sample("microaneurysms").image
-        spots = np.zeros(retina.shape, bool)
-        for row, column in [(22, 16), (70, 48)]:
-            around = np.s_[row - 6 : row + 7, column - 6 : column + 7]
-            spots[around] = retina[around] < np.median(retina[around]) - 0.1
-        return retina, spots, "microaneurysms", (retina.min(), retina.max())
-    echo = data.sample("echo").image[0].mean(axis=2)
-    return echo[20:230, 40:280], None, "", (0, 0.8)
 
 
 def warp(image, matrix, shift=(0, 0), order=1, border="grid-constant"):

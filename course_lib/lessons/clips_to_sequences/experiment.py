@@ -1,132 +1,250 @@
-"""Segments of simulated clips: how long, how far apart, which features, and what a split by segments leaks.
+"""What lesson 12 shows as stored, and what datasets/README.md says of echo-cine. A seed is another set of patients.
 
-    python course_lib/lessons/clips_to_sequences/experiment.py --seeds 5
-
-Writes course_lib/lessons/clips_to_sequences/results/windows.json. A seed is another set of patients, 300 for training and 240 for testing, of the dataset
-echo-cine; for the leak also another toss of the coin. Fitted on training patients only, scored on test patients, whose
-segments' answers are averaged.
+python -m course_lib.lessons.clips_to_sequences.experiment [windows | echo_cine] [--quick]
 """
 
-import argparse
-
 import numpy as np
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
 
 from course_lib import data, sequences
-from course_lib.tools.common import save
+from course_lib.data import echo_cine as generator
+from course_lib.lessons.clips_to_sequences.model import (
+    CAVITY,
+    REGION,
+    area,
+    cavity_curve,
+    fit_segments,
+    mae,
+    mean_answer,
+    segment_features,
+    shuffled,
+)
+from course_lib.tools.experiment import main
+
+RUNS = {"windows": range(5), "echo_cine": range(5)}
+
+# ---- windows: how long, how far apart, which features, and what a split by segments leaks ---------------------------
 
 LENGTHS = (3, 6, 12, 24, 48)  # frames, at 12 a second
 TEXTURE = ["joint maximum", "joint entropy", "angular second moment", "contrast", "dissimilarity"]
 TEXTURE += ["inverse difference moment", "correlation"]
 
 
-def segment_features(values, length, stride):
-    """Mean and standard deviation of each feature over each segment: (patients, segments, 2 · features)."""
-    cut = np.stack([sequences.windows(clip, length, stride=stride).segments for clip in values])
-    return np.concatenate([cut.mean(axis=2), cut.std(axis=2)], axis=-1)
-
-
-def flat(segments):
-    return segments.reshape(-1, segments.shape[-1])
-
-
-def ejection_fraction(train, test, targets):
-    """Mean absolute error from segment features, by patient."""
-    each = train.shape[1]
-    ridge = make_pipeline(StandardScaler(), Ridge(alpha=1.0))
-    ridge.fit(flat(train), np.repeat(targets["train"]["ejection_fraction"], each))
-    guess = ridge.predict(flat(test)).reshape(len(test), each).mean(axis=1)
-    return np.abs(guess - targets["test"]["ejection_fraction"]).mean()
-
-
-def rhythm(train, test, targets):
-    """Accuracy from segment features, by patient."""
-    each = train.shape[1]
-    logistic = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-    logistic.fit(flat(train), np.repeat(targets["train"]["rhythm"], each))
-    chance = logistic.predict_proba(flat(test))[:, 1].reshape(len(test), each).mean(axis=1)
-    return np.mean((chance > 0.5) == targets["test"]["rhythm"])
-
-
-def pixels(splits):
-    """Mean absolute error of the ejection fraction from all pixel values of four segments of 12 frames per patient."""
-    flat = {name: split.x.reshape(-1, 12 * 48 * 48) for name, split in splits.items()}
-    target = {name: split.targets["ejection_fraction"] for name, split in splits.items()}
-    centre = flat["train"].mean(axis=0)
-    ridge = Ridge(alpha=10.0).fit(flat["train"] - centre, np.repeat(target["train"], 4))
-    guess = {name: ridge.predict(flat[name] - centre).reshape(-1, 4).mean(axis=1) for name in flat}
-    return {name: np.abs(guess[name] - target[name]).mean() for name in flat}
-
-
-def leak(segments, seed):
-    """Share of a coin's tosses that the nearest neighbour repeats, if segments are split, and if patients are."""
-    rng = np.random.default_rng(seed)
-    patients, each, _ = segments.shape
-    coin, owner = np.repeat(rng.integers(0, 2, patients), each), np.repeat(np.arange(patients), each)
-    nearest = make_pipeline(StandardScaler(), KNeighborsClassifier(1))
-    found = {}
-    for name, unit in [("by_segment", np.arange(patients * each)), ("by_patient", owner)]:
-        drawn = rng.permutation(unit.max() + 1)
-        train = np.isin(unit, drawn[: int(0.7 * len(drawn))])
-        nearest.fit(flat(segments)[train], coin[train])
-        found[name] = nearest.score(flat(segments)[~train], coin[~train])
-    return found
-
-
-def run(seed):
+def windows(seed, quick=False):
+    """Segments of simulated clips, of 12 frames unless it says otherwise, from 300 training and 240 test patients. Fitted
+    on training patients only; a test patient's answer is the mean over the segments. For the leak, a seed is another toss
+    of the coin as well."""
     clips = data.load("echo-cine", n_patients=300, seed=seed)
+    n = 24 if quick else None  # patients
     splits = {"train": clips.train, "test": clips.test}
-    targets = {name: split.targets for name, split in splits.items()}
+    images = {name: split.x[:n] for name, split in splits.items()}
+    fraction = {name: split.targets["ejection_fraction"][:n] for name, split in splits.items()}
+    rhythm = {name: split.targets["rhythm"][:n] for name, split in splits.items()}
     values = {}
-    for name, split in splits.items():
-        values[name], names = sequences.frame_features(split.x[..., 0])
+    for name, x in images.items():
+        values[name], names = sequences.frame_features(x[..., 0])
     kinds = {
         "texture": [names.index(name) for name in TEXTURE],
         "motion": [names.index("motion")],
         "all": list(range(len(names))),
     }
     kinds["first-order"] = [k for k in kinds["all"] if k not in kinds["texture"] + kinds["motion"]]
-    truth = targets["test"]["ejection_fraction"]
+
+    def cut(columns, length, stride):
+        return {name: segment_features(table[..., columns], length, stride) for name, table in values.items()}
+
     found = {
-        "guess_the_mean": {
-            "ejection_fraction_mae": np.abs(truth - targets["train"]["ejection_fraction"].mean()).mean(),
-        },
-        "pixel_values_mae": pixels(splits),
+        "guess_the_mean": {"ejection_fraction_mae": mae(fraction["test"], fraction["train"].mean())},
+        "pixel_values_mae": pixels(images, fraction),
         "features": {},
         "length": {},
         "leak": {},
     }
     for kind, columns in kinds.items():
-        cut = [segment_features(values[name][..., columns], 12, 6) for name in ("train", "test")]
+        segments = cut(columns, 12, 6)
         found["features"][kind] = {
-            "ejection_fraction_mae": ejection_fraction(*cut, targets),
-            "rhythm_accuracy": rhythm(*cut, targets),
+            "ejection_fraction_mae": fraction_error(segments, fraction),
+            "rhythm_accuracy": rhythm_accuracy(segments, rhythm),
         }
     for length in LENGTHS:
-        cut = [segment_features(values[name], length, max(1, length // 2)) for name in ("train", "test")]
-        found["length"][length] = {"ejection_fraction_mae": ejection_fraction(*cut, targets)}
+        error = fraction_error(cut(kinds["all"], length, max(1, length // 2)), fraction)
+        found["length"][length] = {"ejection_fraction_mae": error}
     for stride in (3, 6, 12, 18):
         found["leak"][stride] = leak(segment_features(values["test"], 12, stride), seed)
     return found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5, help="how many sets of patients")
-    seeds = list(range(parser.parse_args().seeds))
-    results = {}
-    for seed in seeds:
-        results[seed] = run(seed)
-        save(
-            "clips_to_sequences/windows.json",
-            results,
-            seeds=seeds[: seed + 1],
-            note="segments of 12 frames unless it says otherwise",
-        )
+def fraction_error(segments, fraction):
+    """Mean absolute error of the ejection fraction from segment features, by patient."""
+    ridge = fit_segments(make_pipeline(StandardScaler(), Ridge(alpha=1.0)), segments["train"], fraction["train"])
+    return mae(fraction["test"], mean_answer(ridge.predict, segments["test"]))
+
+
+def rhythm_accuracy(segments, rhythm):
+    """Accuracy of the rhythm from segment features, by patient."""
+    logistic = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    fit_segments(logistic, segments["train"], rhythm["train"])
+    chance = mean_answer(lambda table: logistic.predict_proba(table)[:, 1], segments["test"])
+    return np.mean((chance > 0.5) == rhythm["test"])
+
+
+def pixels(images, fraction):
+    """Mean absolute error of the ejection fraction from all pixel values of four segments of 12 frames per patient."""
+    four = {name: x.reshape(len(x), 4, -1) for name, x in images.items()}
+    centre = four["train"].mean(axis=(0, 1))
+    ridge = fit_segments(Ridge(alpha=10.0), four["train"] - centre, fraction["train"])
+    return {name: mae(fraction[name], mean_answer(ridge.predict, part - centre)) for name, part in four.items()}
+
+
+def leak(segments, seed):
+    """Share of a coin's tosses that the nearest neighbour repeats, if segments are split, and if patients are."""
+    rng = np.random.default_rng(seed)
+    patients, each, _ = segments.shape
+    table = segments.reshape(patients * each, -1)
+    coin, owner = np.repeat(rng.integers(0, 2, patients), each), np.repeat(np.arange(patients), each)
+    nearest = make_pipeline(StandardScaler(), KNeighborsClassifier(1))
+    found = {}
+    for name, unit in [("by_segment", np.arange(patients * each)), ("by_patient", owner)]:
+        drawn = rng.permutation(unit.max() + 1)
+        train = np.isin(unit, drawn[: int(0.7 * len(drawn))])
+        nearest.fit(table[train], coin[train])
+        found[name] = nearest.score(table[~train], coin[~train])
+    return found
+
+
+# ---- echo_cine: does the simulated dataset teach what it should? -----------------------------------------------------
+
+FRAMES = 24  # for the ejection fraction: two seconds
+
+
+def echo_cine(seed, quick=False):
+    """Test patients only. Rhythm: area under the ROC curve, 0.5 is chance. Ejection fraction: mean absolute error in
+    points, from 24 frames. Shortcuts (brightness and contrast of one frame, heart rate) must give nothing away; an oracle
+    knows every beat. The models are cheap ones, made to compare kinds of input. The arrays hold each patient's score or
+    guess, and the truth."""
+    dataset = data.load("echo-cine", n_patients=60 if quick else None, seed=seed)
+    truth = {name: dataset.test.targets[name] for name in ("rhythm", "ejection_fraction")}
+    answers = {"rhythm": rhythm_scores(dataset, seed), "ejection_fraction": fraction_guesses(dataset, seed)}
+    measures = {"rhythm": area, "ejection_fraction": mae}
+    payload = {
+        task: {name: measures[task](truth[task], answer) for name, answer in part.items()}
+        for task, part in answers.items()
+    }
+    arrays = {f"{task}: {name}": answer for task, part in answers.items() for name, answer in part.items()}
+    return payload, {"arrays": {name: np.asarray(a, np.float32) for name, a in {**truth, **arrays}.items()}}
+
+
+def rhythm_scores(dataset, seed):
+    """One score per test patient, by model: higher speaks for irregular."""
+    train, test = dataset.train, dataset.test
+    label = train.targets["rhythm"]
+
+    def logistic(first, second, c=1.0):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=2000)).fit(first, label)
+        return model.decision_function(second)
+
+    features = [shortcut_features(split) for split in (train, test)]
+    scores = {name: logistic(features[0][name], features[1][name]) for name in features[0]}
+    scores["one frame"] = logistic(coarse(train.x[:, 0]), coarse(test.x[:, 0]), 1e-3)
+    scores["mean frame"] = logistic(coarse(train.x.mean(1)), coarse(test.x.mean(1)), 1e-3)
+    curves = {"in order": [cavity_curve(split.x) for split in (train, test)]}
+    curves["shuffled"] = [cavity_curve(shuffled(split.x, seed)) for split in (train, test)]
+    for name, (first, second) in curves.items():
+        scores[f"regularity of the motion curve, {name}"] = logistic(regularity(first), regularity(second))
+    scores["oracle: the beats themselves"] = oracle(generator.patients("test", seed=seed))
+    return scores
+
+
+def fraction_guesses(dataset, seed):
+    """One ejection fraction in percent per test patient, by model."""
+    splits = dataset.train, dataset.test
+    target = dataset.train.targets["ejection_fraction"]
+
+    def ridge(first, second):
+        return make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 4, 12))).fit(first, target).predict(second)
+
+    def machine(inputs):
+        """Support vector regression on principal components; its cost chosen by cross-validation."""
+        steps = StandardScaler(), PCA(0.95, svd_solver="full"), StandardScaler(), SVR(epsilon=1.0)
+        search = GridSearchCV(make_pipeline(*steps), {"svr__C": [1, 10, 100]}, scoring="neg_mean_absolute_error", cv=3)
+        return search.fit(inputs[0], target).predict(inputs[1])
+
+    clips = [split.x[:, :FRAMES] for split in splits]
+    shortcut = [shortcut_features(split)["brightness and contrast of one frame"] for split in splits]
+    return {
+        "median of the training patients": np.full(len(dataset.test), np.median(target)),
+        "brightness and contrast of one frame": ridge(*shortcut),
+        "one frame": machine([around_cavity(x[:, 0]) for x in clips]),
+        "mean frame": machine([around_cavity(x.mean(1)) for x in clips]),
+        "curves, frames shuffled": machine([summary(motion_features(shuffled(x, seed))) for x in clips]),
+        "curves, frames in order": machine([summary(motion_features(x)) for x in clips]),
+    }
+
+
+def shortcut_features(split):
+    frame = split.x[:, 0]
+    return {
+        "brightness and contrast of one frame": np.stack([frame.mean((1, 2, 3)), frame.std((1, 2, 3))], 1),
+        "heart rate": split.targets["heart_rate"][:, None],
+    }
+
+
+def coarse(images):
+    """Images (n, 48, 48, 1) as vectors of 24×24 pixels."""
+    return images.reshape(len(images), 24, 2, 24, 2).mean((2, 4)).reshape(len(images), -1)
+
+
+def around_cavity(images):
+    """The part of images (n, 48, 48, 1) around the left ventricle, as vectors of 16×16 pixels."""
+    return images[:, *REGION].reshape(len(images), 16, 2, 16, 2).mean((2, 4)).reshape(len(images), -1)
+
+
+def regularity(curve):
+    """How regular a curve (n, t, 1) is: highest autocorrelation at 0.4 to 1.2 s, highest share and entropy of its spectrum."""
+    curve, t = curve[..., 0], curve.shape[1]
+    power = np.abs(np.fft.rfft(curve, 2 * t)) ** 2
+    autocorrelation = np.fft.irfft(power)[:, :t]
+    peak = (autocorrelation / autocorrelation[:, :1])[:, 5:15].max(1)
+    power = np.abs(np.fft.rfft(curve * np.hanning(t), 2 * t))[:, 4:30] ** 2
+    share = power / power.sum(1, keepdims=True)
+    return np.stack([peak, share.max(1), -(share * np.log(share)).sum(1)], axis=1)
+
+
+def oracle(known):
+    """Spread of the lengths of the beats that lie wholly in the clip."""
+    spread = []
+    for patient in known:
+        seen = patient.beats[(patient.beats >= 0) & (patient.beats <= generator.SECONDS)]
+        spread.append(np.std(np.log(np.diff(seen))))
+    return np.array(spread)
+
+
+def motion_features(clips):
+    """Per frame (n, t, 3): mean and spread of brightness around the cavity, and change since the frame before. All are
+    divided by the clip's brightness there, because gain differs; the first two without their mean over time."""
+    region = clips[:, :, *CAVITY, 0]
+    brightness, spread = region.mean((2, 3)), region.std((2, 3))
+    change = np.abs(np.diff(region, axis=1, prepend=region[:, :1])).mean((2, 3))
+    gain = brightness.mean(1, keepdims=True)
+    level = [brightness - gain, spread - spread.mean(1, keepdims=True), change]
+    return np.stack([curve / gain for curve in level], axis=-1)
+
+
+def summary(features):
+    """Mean, spread, smallest and largest value over time of each curve (n, 4 · curves)."""
+    return np.concatenate([features.mean(1), features.std(1), features.min(1), features.max(1)], axis=1)
 
 
 if __name__ == "__main__":
-    main()
+    main(
+        "clips_to_sequences",
+        RUNS,
+        {"windows": windows, "echo_cine": echo_cine},
+        tolerance={"windows": 0.02, "echo_cine": 0.02},
+    )

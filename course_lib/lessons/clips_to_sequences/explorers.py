@@ -6,8 +6,10 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from course_lib import plot, sequences
+from course_lib.data import sample
 from course_lib.data.echo_cine import FRAMES_PER_SECOND, simulate_patient
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.clips_to_sequences.model import find_sector
 
 REAL, REGULAR, IRREGULAR = "real (1 s)", "simulated, regular (4 s)", "simulated, irregular (4 s)"
 FEATURES = ("mean", "variance", "90th percentile", "contrast", "joint entropy", "motion")
@@ -17,14 +19,8 @@ FEATURES = ("mean", "variance", "90th percentile", "contrast", "joint entropy", 
 def _clip(name):
     """The clip (t, h, w), seconds between its frames, and its features (t, …) with their names."""
     if name == REAL:
-        from scipy import ndimage
-
-        from course_lib.data import sample
-
         grey = sample("echo").image.mean(axis=-1)
-        regions, _ = ndimage.label(grey.std(axis=0) > 1 / 255)
-        fan = regions == 1 + np.bincount(regions.ravel())[1:].argmax()  # without text and depth scale
-        clip, step = np.where(fan, grey, 0)[:, 20:210, 75:265], 1 / 30
+        clip, step = np.where(find_sector(grey), grey, 0)[:, 20:210, 75:265], 1 / 30
     else:
         bytes_, _ = simulate_patient(int(name == IRREGULAR), (0, 0, 3))
         clip, step = bytes_ / np.float32(255), 1 / FRAMES_PER_SECOND

@@ -3,6 +3,7 @@
 import numpy as np
 
 from course_lib.exercises import Choice, Coding, Mistake, progress
+from course_lib.lessons.convolution import model
 
 TOPIC = "convolution"
 
@@ -295,14 +296,6 @@ count_parameters = Coding(
 # ---- receptive_field ----------------------------------------------------------------------------
 
 
-def _receptive_field(layers):
-    field, step = 1, 1
-    for kernel, stride in layers:
-        field += (kernel - 1) * step  # the kernel's other weights lie `step` input pixels apart
-        step *= stride
-    return field
-
-
 def _receptive_field_backwards(layers):
     field = 1
     for kernel, stride in reversed(layers):
@@ -313,7 +306,7 @@ def _receptive_field_backwards(layers):
 receptive_field = Coding(
     topic=TOPIC,
     name="receptive_field",
-    reference=_receptive_field,
+    reference=model.receptive_field,
     also_correct=(_receptive_field_backwards,),
     inputs=lambda: [
         ([(3, 1)],),

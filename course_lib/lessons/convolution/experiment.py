@@ -1,22 +1,19 @@
 """How long a convolution takes: course_lib.ops, TensorFlow and SciPy on the same arrays, in one run.
 
-Each may use one thread. SciPy's functions have no more, and with several the libraries would wait for each other's.
-Run from the course's folder: python course_lib/lessons/convolution/experiment.py. Writes course_lib/lessons/convolution/results/convolution_speed.json.
+Each may use one thread: SciPy's functions have no more, and with several the libraries would wait for each other's.
+
+    python -m course_lib.lessons.convolution.experiment [--quick]
 """
 
-import json
-import os
-import platform
 import time
 
 import numpy as np
-import scipy
 from scipy import signal
-from threadpoolctl import threadpool_limits
 
-from course_lib import ROOT, import_tensorflow, ops
+from course_lib import import_tensorflow, ops
+from course_lib.tools.experiment import main
 
-SEED = 0
+RUNS = {"convolution_speed": [0]}
 REPEATS = 40
 CASES = [  # images, kernels
     ((8, 128, 128, 3), (3, 3, 3, 32)),
@@ -42,9 +39,6 @@ def functions_to_compare(tf, images, kernels):
 
 def measure(functions):
     """Milliseconds of every call, name -> list. The functions take turns, so that a busy moment meets all of them."""
-    expected = functions["tf.nn.conv2d"]()
-    for function in functions.values():  # also the first, slow call of each
-        np.testing.assert_allclose(function(), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     milliseconds = {name: [] for name in functions}
     for _ in range(REPEATS):
         for name, function in functions.items():
@@ -54,42 +48,32 @@ def measure(functions):
     return milliseconds
 
 
-def main():
-    start = time.perf_counter()
-    threadpool_limits(1)
-    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+def convolution_speed(seed, quick=False):
+    """A convolution without padding, float32, one thread: median and quartiles of 40 calls taken in turns.
+
+    The quick run compares the results of one call and takes no times.
+    """
     tf = import_tensorflow()
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     rows = []
-    for images_shape, kernels_shape in CASES:
-        images = rng.standard_normal(images_shape, np.float32)
-        kernels = rng.standard_normal(kernels_shape, np.float32)
-        for name, times in measure(functions_to_compare(tf, images, kernels)).items():
-            low, median, high = np.percentile(times, [25, 50, 75]).round(2).tolist()
-            images_text, kernels_text = "×".join(map(str, images_shape)), "×".join(map(str, kernels_shape))
-            row = dict(images=images_text, kernels=kernels_text, function=name)
-            rows.append(row | dict(median_ms=median, lower_quartile_ms=low, upper_quartile_ms=high))
-            print(f"{images_text} with {kernels_text}: {name:26} {median:8.2f} ms ({low:.2f} to {high:.2f})")
-    result = dict(
-        what=f"A convolution without padding, float32, one thread: median and quartiles of {REPEATS} calls taken in turns.",
-        command="python course_lib/lessons/convolution/experiment.py",
-        versions=dict(
-            python=platform.python_version(),
-            numpy=np.__version__,
-            scipy=scipy.__version__,
-            tensorflow=tf.__version__,
-            system=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        ),
-        seeds=[SEED],
-        seconds=round(time.perf_counter() - start, 1),
-        rows=rows,
-    )
-    folder = ROOT / "course_lib/lessons/convolution/results"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "convolution_speed.json").write_text(
-        json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    for shapes in CASES:
+        functions = functions_to_compare(tf, *(rng.standard_normal(shape, np.float32) for shape in shapes))
+        first = {name: function() for name, function in functions.items()}  # the first call of each is slow
+        expected = first["tf.nn.conv2d"]
+        for output in first.values():
+            np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+        times = {} if quick else measure(functions)
+        images, kernels = ("×".join(map(str, shape)) for shape in shapes)
+        for name, output in first.items():
+            row = {"images": images, "kernels": kernels, "function": name}
+            if quick:
+                row["spread of the result"] = output.std()
+            else:
+                low, median, high = np.percentile(times[name], [25, 50, 75]).round(2)
+                row |= {"median_ms": median, "lower_quartile_ms": low, "upper_quartile_ms": high}
+            rows.append(row)
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    main("convolution", RUNS, {"convolution_speed": convolution_speed}, tolerance={"convolution_speed": 0.001})

@@ -7,22 +7,10 @@ import numpy as np
 
 from course_lib import data, ops, plot
 from course_lib.explorers import Explorer, choice, number, rows, slider, switch
-
-KERNELS = {
-    "the article's cross": [[0, 1, 0], [1, 1, 1], [0, 1, 0]],
-    "leave as it is": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
-    "mean (blur)": [[1 / 9] * 3] * 3,
-    "sharpen": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
-    "vertical edges": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
-    "horizontal edges": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
-    "shift": [[0, 0, 0], [1, 0, 0], [0, 0, 0]],
-}
-
-# Our names for the paddings, and what numpy.pad calls them.
-PADDINGS = {"zero": "constant", "reflect": "reflect", "symmetric": "symmetric", "replicate": "edge", "wrap": "wrap"}
+from course_lib.lessons.convolution.model import KERNELS, PADDINGS
 
 # How layers of the receptive-field explorer follow each other.
-PLAIN, STRIDES, DILATIONS = "stride 1, dilation 1", "stride 2 in every layer", "dilation 1, 2, 4, …"
+PLAIN, STRIDES, DILATIONS = "stride 1, no dilation", "stride 2 in every layer", "dilation 1, 2, 4, …"
 
 _CELLS = [f"w{row}{column}" for row in range(3) for column in range(3)]
 _IMAGES = {
@@ -142,9 +130,7 @@ def receptive_field() -> Explorer:
         {
             "layers": slider("Layers", 1, 4, 2),
             "kernel": slider("Kernel size", 3, 7, 3, step=2),
-            "growth": choice(
-                "How it grows", ["stride 1, no dilation", "stride 2 in every layer", "dilation 1, 2, 4, …"]
-            ),
+            "growth": choice("How it grows", [PLAIN, STRIDES, DILATIONS]),
         },
         alt="Left: rows of dots, one row a layer, with lines from one output down to all the input pixels it depends on. "
         "Right: a CT with a square of that many pixels.",

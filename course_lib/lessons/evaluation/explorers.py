@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from course_lib import ROOT, evaluate, ops, plot
+from course_lib import evaluate, ops, plot, results
 from course_lib.explorers import Explorer, choice, slider
 
 DISEASES = {"any lesion": None, "mass": 1, "white-matter lesions": 2, "infarct": 3}
@@ -13,8 +13,8 @@ DISEASES = {"any lesion": None, "mass": 1, "white-matter lesions": 2, "infarct":
 @functools.cache
 def _stored_scores(disease):
     """Truth (n,) and probability of the disease (n,) on the test slices, from the network stored as seed 0."""
-    with np.load(ROOT / "course_lib/lessons/evaluation/results" / "scores.npz", allow_pickle=False) as file:
-        label, logits = file["test_label"], file["cnn_test_0"].astype(float)
+    stored = results.arrays("evaluation/cnn", 0)
+    label, logits = stored["test_label"], stored["test"].astype(float)
     probability = ops.softmax(logits)
     if DISEASES[disease] is None:
         return label > 0, 1 - probability[:, 0]

@@ -6,8 +6,9 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.patches import FancyBboxPatch
 
-from course_lib import ROOT, network, ops, plot
+from course_lib import network, ops, plot, results
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.network_from_scratch import model
 
 # ---- A graph of ten numbers ----------------------------------------------------------------------
 
@@ -26,27 +27,6 @@ _FORMULAS = {
     "ŷ": "v₁h₁ + v₂h₂ + c",
     "L": "(ŷ − t)²",
 }
-
-
-def graph_values(x, w1, w2, t):
-    """Values and gradients of a tiny network, worked out by hand: two dicts from node to number.
-
-    z₁ = w₁x − 1, z₂ = w₂x + 1, h = max(0, z), ŷ = 0.5 h₁ + 3 h₂ + 1, L = (ŷ − t)².
-    """
-    b1, b2, v1, v2, c = -1.0, 1.0, 0.5, 3.0, 1.0
-    z1, z2 = w1 * x + b1, w2 * x + b2
-    h1, h2 = max(0.0, z1), max(0.0, z2)
-    y = v1 * h1 + v2 * h2 + c
-    values = {"x": x, "w₁": w1, "b₁": b1, "w₂": w2, "b₂": b2, "z₁": z1, "z₂": z2, "h₁": h1, "h₂": h2}
-    values |= {"v₁": v1, "v₂": v2, "c": c, "ŷ": y, "t": t, "L": (y - t) ** 2}
-
-    d_y = 2 * (y - t)
-    d_h1, d_h2 = d_y * v1, d_y * v2
-    d_z1, d_z2 = d_h1 * (z1 > 0), d_h2 * (z2 > 0)
-    gradients = {"L": 1.0, "ŷ": d_y, "v₁": d_y * h1, "v₂": d_y * h2, "c": d_y, "h₁": d_h1, "h₂": d_h2}
-    gradients |= {"z₁": d_z1, "z₂": d_z2, "w₁": d_z1 * x, "b₁": d_z1, "w₂": d_z2 * x, "b₂": d_z2}
-    gradients["x"] = d_z1 * w1 + d_z2 * w2  # two ways lead from x to the loss: their shares are added
-    return values, gradients
 
 
 def computation_graph() -> Explorer:
@@ -68,7 +48,7 @@ def computation_graph() -> Explorer:
 
 
 def _draw_computation_graph(figure, x, w1, w2, t):
-    values, gradients = graph_values(x, w1, w2, t)
+    values, gradients = model.graph_values(x, w1, w2, t)
     ax = figure.subplots()
     ax.set(xlim=(-0.5, 5.9), ylim=(-1.5, 3.5), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -239,32 +219,21 @@ _WEIGHTS = {"trained": None, "random (He)": 1.0, "random, 10 times too small": 0
 
 @functools.cache
 def _stored():
-    """Weights, slices and class names that course_lib/lessons/network_from_scratch/experiment.py stored."""
-    with np.load(ROOT / "course_lib/lessons/network_from_scratch/results/cnn.npz", allow_pickle=False) as file:
-        return dict(file)
+    """Slices, class names, and mean and standard deviation of the training pixels, as the experiment stored them."""
+    return results.arrays("network_from_scratch/five_seeds", 0)
 
 
 @functools.cache
 def _network(kind):
     """The lesson's CNN with stored or with random weights."""
-    stored, rng, layers = _stored(), np.random.default_rng(0), []
-    for place in range(sum(name.startswith("w") for name in stored)):
-        w, b = stored[f"w{place}"], stored[f"b{place}"]
-        if w.ndim == 4:
-            layers += [
-                network.Conv2D(*w.shape[2:], rng),
-                network.ReLU(),
-                network.MaxPool2D(int(stored["pooling"][place])),
-            ]
-            learning = layers[-3]
-        else:
-            layers += [network.Flatten(), network.Dense(*w.shape, rng)]
-            learning = layers[-1]
+    cnn = model.build_cnn(np.random.default_rng(0))
+    stored = iter(results.weights("network_from_scratch/five_seeds", 0))
+    for layer in cnn.layers:
         if _WEIGHTS[kind] is None:
-            learning.parameters = [w, b]
+            layer.parameters = [next(stored) for _ in layer.parameters]
         else:
-            learning.parameters = [np.float32(_WEIGHTS[kind]) * parameter for parameter in learning.parameters]
-    return network.Network(layers)
+            layer.parameters = [np.float32(_WEIGHTS[kind]) * parameter for parameter in layer.parameters]
+    return cnn
 
 
 def inside_a_network() -> Explorer:

@@ -6,6 +6,7 @@ import numpy as np
 
 from course_lib import data, ops, plot
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.pooling import model
 
 _IMAGES = {
     "the article's 1…16": lambda: np.arange(1.0, 17).reshape(4, 4),
@@ -131,21 +132,9 @@ def _map(name):
     return _MAPS[name]()
 
 
-def shrink(image, kind, window):
-    """Reduce a map (h, w) by the factor `window` along both axes, in one of the ways of `KINDS`."""
-    if kind == "every n-th pixel":
-        return image[::window, ::window]
-    maps = image[None, :, :, None]
-    if kind == "max, then blur":
-        # Two averages in a row are one triangular blur; at the last the windows touch, as in the other kinds.
-        maps = ops.pool2d(maps, window, stride=1, padding="same")
-        maps = ops.pool2d(maps, window, stride=1, padding="same", kind="average")
-        maps = ops.pool2d(maps, window, kind="average")
-    elif kind == "max, larger window":
-        maps = ops.pool2d(maps, 3 * window - 2, stride=window, padding="same")  # as many pixels as the blur looks at
-    else:
-        maps = ops.pool2d(maps, window, kind=kind)
-    return maps[0, :, :, 0]
+def _shrink(image, kind, window):
+    """A map (h, w), reduced by the factor `window` in one of the ways of `KINDS`."""
+    return model.reduce_by(kind, image[None, :, :, None], window)[0, :, :, 0]
 
 
 def _view(image, shift):
@@ -155,17 +144,11 @@ def _view(image, shift):
     return pixels[:height, LARGEST_SHIFT - shift : LARGEST_SHIFT - shift + width]
 
 
-def relative_change(before, after):
-    """Norm of the difference of two arrays, relative to the larger of their norms; 0 if both are zero."""
-    size = max(np.linalg.norm(before), np.linalg.norm(after))
-    return np.linalg.norm(after - before) / size if size else 0.0
-
-
 @functools.cache
 def _curve(image, kind, window):
     """Relative change of the output for shifts of 0 … LARGEST_SHIFT pixels."""
-    outputs = [shrink(_view(image, shift), kind, window) for shift in range(LARGEST_SHIFT + 1)]
-    return [relative_change(outputs[0], output) for output in outputs]
+    outputs = [_shrink(_view(image, shift), kind, window) for shift in range(LARGEST_SHIFT + 1)]
+    return [model.relative_change(outputs[0], output) for output in outputs]
 
 
 def shift() -> Explorer:
@@ -188,7 +171,7 @@ def shift() -> Explorer:
 
 def _draw_shift(figure, image, kind, window, shift):
     moved = _view(image, shift)
-    outputs = [shrink(_view(image, 0), kind, window), shrink(moved, kind, window)]
+    outputs = [_shrink(_view(image, 0), kind, window), _shrink(moved, kind, window)]
     panels = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.3])
     top = _map(image).max()
     titles = [f"map, shifted by {shift}", "output before", "output after"]

@@ -1,22 +1,19 @@
 """Explorers of the lesson on RNN, LSTM, GRU."""
 
 import functools
-import json
 
 import numpy as np
 
-from course_lib import ROOT, ops, plot
+from course_lib import ops, plot, results
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.rnn_lstm_gru.model import last_accuracy
 
-RESULTS = ROOT / "course_lib/lessons/rnn_lstm_gru/results"
 LONGEST = 80
 CELL_STYLES = {"RNN": ("o-", "grey"), "GRU": ("s--", "sky"), "LSTM": ("^-.", "orange"), "GRU, open": ("s-", "green"),
                "LSTM, open": ("^-", "vermilion")}  # fmt: skip
 
 
-@functools.cache
-def _stored_memory():
-    return json.loads((RESULTS / "memory.json").read_text(encoding="utf-8"))["results"]
+_stored_memory = functools.cache(last_accuracy)
 
 
 @functools.cache
@@ -70,8 +67,7 @@ def _draw_memory(figure, lag, bias, weight):
     left.legend(loc="lower center", ncols=2, fontsize=8).set_in_layout(False)
 
     for place, (name, row) in enumerate(_stored_memory().items()):
-        lags = np.array([int(key) for key in row])
-        runs = np.array([[curve[-1] for curve in seeds.values()] for seeds in row.values()])  # (lags, seeds)
+        lags, runs = np.array(list(row)), np.array(list(row.values()))  # (lags,), (lags, seeds)
         style, colour = CELL_STYLES[name]
         shifted = lags * 1.03 ** (place - 2)  # side by side
         right.plot(shifted, runs.mean(axis=1), style[1:], color=plot.COLOURS[colour], lw=1.3)
@@ -89,8 +85,7 @@ def _draw_memory(figure, lag, bias, weight):
 
 @functools.cache
 def _stored_gates():
-    with np.load(RESULTS / "gates.npz", allow_pickle=False) as file:
-        return {name: file[name].astype(float) for name in file.files}
+    return {name: values.astype(float) for name, values in results.arrays("rnn_lstm_gru/gates", 0).items()}
 
 
 GATES = {"input gate": 0, "forget gate": 1, "candidate": 2, "output gate": 3}
