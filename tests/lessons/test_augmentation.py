@@ -68,7 +68,11 @@ def test_every_image_is_in_range_and_its_mask_fits(name):
 
 def bare(definition):
     """A function's syntax tree as text, without docstring and imports, and without the module of what it names."""
-    body = [n for n in definition.body if not isinstance(n, ast.ImportFrom) and not isinstance(getattr(n, "value", 0), ast.Constant)]
+    body = [
+        n
+        for n in definition.body
+        if not isinstance(n, ast.ImportFrom) and not isinstance(getattr(n, "value", 0), ast.Constant)
+    ]
     return [ast.dump(node).replace("Attribute(value=Name(id='models', ctx=Load()), attr=", "Name(id=") for node in body]
 
 
