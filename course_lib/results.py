@@ -67,6 +67,11 @@ def about(path: str) -> dict:
     return json.loads(_existing(path, None, "json").read_text(encoding="utf-8"))
 
 
+def folder(path: str) -> Path:
+    """Where a lesson keeps files that are no runs and have a form of their own, such as a release; not made by this."""
+    return _file(path).with_suffix("")
+
+
 def in_ledger(path: str) -> bool:
     """Whether a file is there and says of each seed how it was made."""
     return _file(path).is_file() and isinstance(about(path).get("seeds"), dict)
@@ -86,6 +91,9 @@ def outdated(path: str) -> dict[int, str]:
     """Why a stored seed would not come out as it is, by seed: the lesson's code or the data are others now."""
     code, reasons = code_hash(_split(path)[0]), {}
     for seed, row in about(path)["seeds"].items():
+        if not row["code"]:
+            reasons[int(seed)] = "made by the first edition, which did not keep its code"
+            continue
         changed = [d["name"] for d in row["data"] if data.fingerprint(d["name"]) not in ("", d["fingerprint"])]
         if row["code"] != code or changed:
             reasons[int(seed)] = (

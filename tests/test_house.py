@@ -243,6 +243,7 @@ def test_a_notebook_that_takes_more_is_seen(fault):
 # A lesson is one folder, and small.
 
 MEGABYTES, LESSON_LINES, LIBRARY_LINES, TOOLS_LINES = 2, 1200, 6000, 1200
+TO_BE_TWO = {"beyond"}  # becomes two lessons, so that it may be as long as two until then
 
 
 def count_lines(paths):
@@ -266,8 +267,8 @@ def lesson_problems(root, topic):
     if size > MEGABYTES:
         yield f"the results of {topic} are {size:.1f} MB, allowed are {MEGABYTES}"
     lines = count_lines(folder.rglob("*.py"))
-    if lines > LESSON_LINES:
-        yield f"the modules of {topic} have {lines} lines, allowed are {LESSON_LINES}"
+    if lines > (allowed := LESSON_LINES * (2 if topic in TO_BE_TWO else 1)):
+        yield f"the modules of {topic} have {lines} lines, allowed are {allowed}"
 
 
 def topics(root):

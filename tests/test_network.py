@@ -215,6 +215,20 @@ def test_fit_stops_with_a_sentence_when_the_loss_explodes():
         small_network().fit(x, labels, cross_entropy, SGD(1e6), epochs=50)
 
 
+def test_an_infinite_loss_stops_fit_before_it_becomes_a_weight():
+    network = small_network()
+    before = [parameter.copy() for parameter in network.parameters]
+    with pytest.raises(FloatingPointError, match="The loss became inf in epoch 1"):
+        network.fit(*small_problem(), lambda outputs, labels: (np.inf, np.ones_like(outputs)), SGD(0.1), epochs=2)
+    assert all(np.array_equal(a, b) for a, b in zip(before, network.parameters, strict=True))
+
+
+def test_fit_wants_examples():
+    x, labels = small_problem()
+    with pytest.raises(ValueError, match="x holds 0 examples and targets 0"):
+        small_network().fit(x[:0], labels[:0], cross_entropy, SGD(0.1), epochs=1)
+
+
 def test_fit_wants_one_target_for_each_example():
     with pytest.raises(ValueError, match="x holds 3 examples and targets 2"):
         small_network().fit(np.zeros((3, 2)), np.array([0, 1]), cross_entropy, SGD(0.1), epochs=1)

@@ -71,7 +71,8 @@ def _problem(path: str, is_stored: bool, seeds: list[int] | None) -> Stale | Non
     absent, unnamed = set(seeds) - set(map(int, rows)), set(map(int, rows)) - set(seeds)
     reasons = [f"{_list(absent)} not stored"] if absent else []
     for reason in sorted(set(old.values())):
-        reasons.append(f"{reason} since {_list(seed for seed in old if old[seed] == reason)}")
+        seeds_of = _list(seed for seed in old if old[seed] == reason)
+        reasons.append(f"{seeds_of} {reason}" if reason.startswith("made") else f"{reason} since {seeds_of}")
     if unnamed:
         reasons.append(f"{_list(unnamed)} not named by RUNS")
     if "quick" not in document:

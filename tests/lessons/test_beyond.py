@@ -3,6 +3,7 @@
 import datetime
 import io
 import json
+import os
 import pickle
 import re
 import subprocess
@@ -13,11 +14,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from course_lib import ROOT, import_tensorflow, models
+from course_lib import ROOT, data, import_tensorflow, models, results
 from course_lib.images import simulate_scanner
-from course_lib.lessons.beyond import distribute, monitoring, serve
+from course_lib.lessons.beyond import distribute, explorers, monitoring, serve
+from course_lib.lessons.beyond import model as beyond
+from course_lib.lessons.explanations.model import stored_network
 
 keras = models.keras
+
+
+def test_the_lesson_opens_without_keras():
+    code = "from course_lib.lessons.beyond import distribute, exercises, explorers, model, monitoring, serve; "
+    code += "import sys; assert 'keras' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=120)
 
 
 # ---- shift ---------------------------------------------------------------------------------------
@@ -64,6 +73,11 @@ def test_cusum_by_hand_for_one_and_for_many_series():
     assert monitoring.cusum([0.0, -9.0, 0.0], reference=1.0, slack=0.5).max() == 0
 
 
+def test_the_first_alarm_is_a_day_counted_from_one():
+    sums = np.array([[0.0, 2.0, 3.0, 0.0], [2.1, 0.0, 0.0, 9.0], [2.0, 2.0, 0.0, 1.0]])
+    assert np.array_equal(monitoring.first_alarm(sums, 2.0), [3, 1, np.inf])
+
+
 def test_daily_means_draw_patients_and_not_images():
     score, groups = np.array([0.0, 0, 0, 0, 0, 0, 0, 0, 0, 10]), np.array([1] * 9 + [2])
     days = monitoring.daily_means(score, groups, 20, 50, repeats=200)
@@ -77,7 +91,7 @@ def test_daily_means_draw_patients_and_not_images():
 
 @pytest.fixture(scope="module")
 def release():
-    return serve.load(ROOT / "course_lib/lessons/beyond/results" / "release")
+    return serve.load(results.folder(beyond.RELEASE))
 
 
 @pytest.fixture
@@ -247,24 +261,18 @@ def test_an_answer_is_calibrated_thresholded_and_explained(release):
 
 
 def _file(name):
-    from course_lib.lessons.beyond import explorers as beyond
-
     return dict(beyond.demo_files())[name]
 
 
 def test_the_page_refuses_what_it_should_and_answers_brains():
-    from course_lib.lessons.beyond import explorers as beyond
-
-    refused = {name for name, content in beyond.demo_files() if beyond._words(content).startswith("No answer.")}
+    refused = {name for name, content in beyond.demo_files() if explorers._words(content).startswith("No answer.")}
     brains = {name for name, _ in beyond.demo_files() if name.startswith("brain, simulated")}
     foreign = {name for name, _ in beyond.demo_files() if not name.startswith(("brain, simulated", "the mass"))}
     assert not refused & brains and foreign <= refused and "the mass, a noisy scanner" in refused
 
 
 def test_an_uploaded_file_is_answered_in_words():
-    from course_lib.lessons.beyond import explorers as beyond
-
-    page = beyond.demo_page()
+    page = explorers.demo_page()
     box = page._layout(page)
     upload, said = box.children[0].children[1], box.children[1]
     assert "lesion" in said.value
@@ -356,17 +364,26 @@ def test_workers_use_no_proxy(monkeypatch):
 
 
 def test_stored_results_belong_together(release):
-    results = json.loads((ROOT / "course_lib/lessons/beyond/results/beyond.json").read_text(encoding="utf-8"))[
-        "results"
-    ]
-    assert set(results["plain"]) == set(results["varied"]) and "0" in results["plain"]
-    with np.load(ROOT / "course_lib/lessons/beyond/results/days.npz", allow_pickle=False) as days:
-        assert days["test"].shape == (5, 640) and np.unique(days["test_groups"]).size == 160
-        refused = (days["test"] > release.card["largest_distance"]).mean(1)
-        assert np.mean(days["val"] > release.card["largest_distance"]) == pytest.approx(0.02, abs=0.003)
-    told = [row["refused"]["early"] for row in results["plain"]["0"]["scanners"]["all three"]]
+    runs, days = results.load("beyond/scanners"), results.arrays("beyond/scanners", 0)
+    assert 0 in runs and all(set(run) == {"plain", "varied"} for run in runs.values())
+    assert days["test"].shape == (5, 640) and np.unique(days["test_groups"]).size == 160
+    refused = (days["test"] > release.card["largest_distance"]).mean(1)
+    assert np.mean(days["val"] > release.card["largest_distance"]) == pytest.approx(0.02, abs=0.003)
+    told = [row["refused"]["early"] for row in runs[0]["plain"]["scanners"]["all three"]]
     assert np.allclose(refused, told, atol=2e-3)
     assert release.card["warning"] == serve.WARNING and release.card["data"]["simulated"]
+
+
+def test_stored_networks_are_those_that_were_measured(release):
+    test, runs = data.load("brain-lesions").test, results.load("beyond/scanners")[0]
+    for arm, model in (("plain", release.model), ("plain", stored_network("normal")), ("varied", beyond.varied())):
+        for place, images in ((0, test.x), (2, simulate_scanner(test.x, **beyond.SCANNERS["contrast"][1]))):
+            right = serve.look(model, images)[0].argmax(1) == test.targets["label"]
+            assert right.mean() == pytest.approx(runs[arm]["scanners"]["contrast"][place]["accuracy"], abs=4e-3)
+
+
+def test_the_release_names_the_generator_that_made_its_data(release):
+    assert release.card["data"]["generator"] == data.fingerprint(release.card["data"]["name"])
 
 
 def instructions():

@@ -9,9 +9,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from course_lib import ROOT, data
+from course_lib import ROOT, data, results
 from course_lib.data.medmnist import write_generated
 from course_lib.lessons.capstone import model as capstone
+from course_lib.lessons.capstone.layers import RandomPose
 from course_lib.models import keras
 from course_lib.tools import run_notebooks
 
@@ -24,6 +25,11 @@ def generated(tmp_path_factory):
     path = tmp_path_factory.mktemp("capstone") / "generated.npz"
     write_generated(path, images=(128, 64, 64))
     return path
+
+
+def test_the_lesson_opens_without_keras():
+    code = "from course_lib.lessons.capstone import exercises, explorers, model; import sys; assert 'keras' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=120)
 
 
 # ---- The data
@@ -120,11 +126,11 @@ def test_random_pose_turns_scales_and_shifts_and_only_in_training():
     rows, columns = np.mgrid[:29, :29] - 14
 
     def places(**options):
-        views = capstone.RandomPose(seed=0, **{"degrees": 0, "zoom": 0, "shift": 0, **options})(images, training=True)
+        views = RandomPose(seed=0, **{"degrees": 0, "zoom": 0, "shift": 0, **options})(images, training=True)
         weight = views.numpy()[..., 0]
         return [(weight * axis).sum((1, 2)) / weight.sum((1, 2)) for axis in (rows, columns)]
 
-    assert np.array_equal(capstone.RandomPose()(images, training=False), images)
+    assert np.array_equal(RandomPose()(images, training=False), images)
     y, x = places()
     assert np.allclose(y, 0) and np.allclose(x, 6)
     y, x = places(degrees=30)
@@ -186,7 +192,8 @@ def test_changes_keep_shape_and_range_and_change_something(generated):
 
 
 def test_script_prints_json_of_what_it_measured(generated):
-    command = [sys.executable, "-m", "course_lib.lessons.capstone.experiment", "--data", str(generated), "--seeds", "2"]
+    command = [sys.executable, "-m", "course_lib.lessons.capstone.experiment"]
+    command += ["--data", str(generated), "--seeds", "0", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=500)
     assert done.returncode == 0, done.stderr
@@ -196,6 +203,14 @@ def test_script_prints_json_of_what_it_measured(generated):
         assert run["parameters"] <= 200_000 and run["seconds"] > 0 and 0 <= run["threshold"] <= 1
         assert run["auc"] > 0.8 and run["accuracy_at_threshold"] > 0.7
     assert report["mean"]["auc"] == pytest.approx(np.mean([run["auc"] for run in report["seeds"]]))
+
+
+def test_stored_scores_give_what_was_measured():
+    run, stored = results.load("capstone/development")[0], results.arrays("capstone/development", 0)
+    assert len(stored["changes"]) == len(stored["scores"]) and set(stored["changes"]) == set(capstone.CHANGES)
+    truth, score = stored["ill"], stored["scores"][stored["changes"].tolist().index("as taken")].astype(float)
+    assert capstone.auc(truth, np.column_stack([1 - score, score])) == pytest.approx(run["auc"], abs=5e-4)
+    assert np.mean((score >= run["threshold"]) == truth) == pytest.approx(run["accuracy_at_threshold"], abs=4e-3)
 
 
 # ---- The notebook

@@ -1,5 +1,7 @@
-"""Lesson 08: the schedules that its explorer draws and its benchmark uses, and the promises about its stored runs."""
+"""Lesson 08: the schedules that its explorer draws and its experiment uses, and the promises about its stored runs."""
 
+import ast
+import inspect
 import json
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from course_lib import ROOT
 from course_lib.lessons.training_well.exercises import warm_cosine
-from course_lib.lessons.training_well.explorers import learning_rates
+from course_lib.lessons.training_well.model import candidates, choose, comparison, learning_rates, network
 
 PARTS = sorted(path.stem for path in (ROOT / "course_lib/lessons/training_well/results").glob("*.json"))
 
@@ -28,19 +30,47 @@ def test_all_parts_are_stored():
 
 @pytest.mark.parametrize("part", PARTS)
 def test_stored_runs_were_chosen_on_validation_and_tested_with_other_seeds(part):
-    for name, arm in json.loads(
-        (ROOT / "course_lib/lessons/training_well/results" / f"{part}.json").read_text(encoding="utf-8")
-    )["results"].items():
-        candidates, chosen = arm["candidates"], arm["chosen"]
-        used = {run["seed"] for each in candidates for run in each["runs"]}
+    for name, arm in comparison(part).items():
+        tried, chosen = arm["candidates"], arm["chosen"]
+        used = {run["seed"] for each in tried for run in each["runs"]}
         assert not used & {run["seed"] for run in chosen["runs"]}, name
-        if candidates:
-            means = [np.mean([run["val_end"] for run in each["runs"]]) for each in candidates]
-            best = [each["setting"] for each, mean in zip(candidates, means, strict=True) if mean > max(means) - 1e-3]
-            assert chosen["setting"] in best, name
-        assert not any("guesses" in run for each in candidates for run in each["runs"]), (
-            "a candidate saw the test slices"
-        )
+        if tried:
+            means = [np.mean([run["val_end"] for run in each["runs"]]) for each in tried]
+            best = [each["setting"] for each, mean in zip(tried, means, strict=True) if mean > max(means) - 1e-3]
+            assert chosen["setting"] in best and choose(candidates(part)[name]) in best, name
+        assert not any("guesses" in run for each in tried for run in each["runs"]), "a candidate saw the test slices"
         for run in chosen["runs"]:
             assert len(run["guesses"]) == 640 and set(run["guesses"]) <= set("0123"), name
             assert len(run["loss"]) == len(run["val_loss"]) == chosen["setting"]["epochs"], name
+
+
+def test_the_network_is_that_of_the_notebook():
+    def body(function):
+        lines = [ast.dump(node) for node in function.body if not isinstance(node, ast.ImportFrom)]
+        return lines[1:] if ast.get_docstring(function) else lines
+
+    cells = json.loads((ROOT / "notebooks" / "08_training_well.ipynb").read_text(encoding="utf-8"))["cells"]
+    trees = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+    (theirs,) = [n for tree in trees for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "network"]
+    ours = ast.parse(inspect.getsource(network)).body[0]
+    assert ast.dump(ours.args) == ast.dump(theirs.args) and body(ours) == body(theirs)
+
+
+def test_a_comparison_is_put_together_from_its_seeds(monkeypatch):
+    def run(rate, value):
+        return {"setting": {"rate": rate}, "run": {"val_end": value}}
+
+    stored = {
+        0: {"a": [run(1, 0.2), run(2, 0.5)], "b": [run(3, 0.9), run(4, 0.1)]},
+        1: {"a": [run(1, 0.6), run(2, 0.4)], "b": [run(3, 0.3), run(4, 0.1)]},
+        10: {"a": [run(2, 0.7)], "b": [run(3, 0.8)]},
+        11: {"a": [run(2, 0.6)], "b": [run(3, 0.9)]},
+    }
+    monkeypatch.setattr("course_lib.results.load", lambda path: stored)
+    arms = comparison("any")
+    first, second = arms["a"]["candidates"]
+    assert first == {"setting": {"rate": 1}, "runs": [{"seed": 0, "val_end": 0.2}, {"seed": 1, "val_end": 0.6}]}
+    assert choose([first, second]) == {"rate": 2} == arms["a"]["chosen"]["setting"]  # .45 on average against .40
+    assert [(r["seed"], r["val_end"]) for r in arms["b"]["chosen"]["runs"]] == [(10, 0.8), (11, 0.9)]
+    del stored[0], stored[1]
+    assert comparison("any")["a"]["candidates"] == []

@@ -28,9 +28,10 @@ def article():
 
 def careful():
     """All that keep the diagnosis of brain-lesions: the article's three, translation, and what differs between scanners."""
-    from course_lib.models import RandomIntensity, layers
+    from course_lib import models
+    from course_lib.models import layers
 
-    return [*article(), layers.RandomTranslation(0.05, 0.05, fill_mode="constant"), RandomIntensity()]
+    return [*article(), layers.RandomTranslation(0.05, 0.05, fill_mode="constant"), models.RandomIntensity()]
 
 
 def careless():

@@ -1,6 +1,6 @@
-"""What lesson 18 shows of another scanner: accuracy, calibration, refusals, alarms. Writes course_lib/lessons/beyond/results/.
+"""What another scanner does to the small CNN: accuracy, calibration, refusals, alarms.
 
-    python course_lib/lessons/beyond/experiment.py 0 1 2
+    python -m course_lib.lessons.beyond.experiment
 
 The patients are the same for all seeds (brain-lesions, seed 0, 64×64); a seed decides first weights and order of training.
 
@@ -9,68 +9,99 @@ The patients are the same for all seeds (brain-lesions, seed 0, 64×64); a seed 
   (`models.RandomIntensity`); their resolution never does.
 
 Temperature, threshold and largest distance are chosen on the validation patients. Measured on the test patients, as they
-are and as other scanners would show them (`simulate_scanner`). Of seed 0, the plain model becomes course_lib/lessons/beyond/results/release,
-the varied one course_lib/lessons/beyond/results/varied.keras, and the plain one's distances, for the monitoring, course_lib/lessons/beyond/results/days.npz. beyond.json is
-written anew after each model; what is stored already stays, and is not made again.
+are and as other scanners would show them (`simulate_scanner`). Seed 0 also leaves the weights of its varied model, the
+distances of its plain one, for the monitoring, and that model as a release, in a folder of its own.
 """
 
-import argparse
-import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import logsumexp
-from skimage.transform import resize
 
-from course_lib import ROOT, data, evaluate, models
-from course_lib.data.brain_lesions import FIELD_OF_VIEW, SOURCE_HASH, VERSION
+from course_lib import data, evaluate, models, results
+from course_lib.data.brain_lesions import FIELD_OF_VIEW, VERSION
 from course_lib.images import simulate_scanner
+from course_lib.lessons.beyond import model as beyond
 from course_lib.lessons.beyond import monitoring, serve
 from course_lib.lessons.explanations.model import stored_network
+from course_lib.models import keras
 from course_lib.ops import softmax
-from course_lib.tools.common import save
+from course_lib.tools.experiment import main
 
-keras = models.keras
-FOLDER = ROOT / "course_lib/lessons/beyond/results"
+RUNS = {"scanners": range(3)}
 EPOCHS, EXTRA = 8, 4
-ANSWERED, SENSITIVITY = 0.98, 0.95
-SCANNERS = {
-    "noise": [{"noise": s} for s in (0.02, 0.04, 0.06, 0.08)],
-    "contrast": [{"gamma": g} for g in (0.6, 0.8, 1.25, 1.6)],
-    "blur": [{"blur": b} for b in (1.0, 2.0, 3.0, 4.0)],
-    "all three": [{"noise": 0.05 * s, "gamma": 1.4**s, "blur": 2.0 * s} for s in (0.25, 0.5, 0.75, 1.0)],
-}
 DAYS, PATIENTS, STREAMS, SLACK = 100, 16, 2000, 0.5
-NOTE = (
-    "brain-lesions, seed 0, 64×64 pixels, 160 test patients. Refused: share beyond the limit that 98 % of the validation "
-    "images keep, by the distance of early or of last features, or by the energy. Seconds: a machine shared with other work."
-)
 
 
-def plain(images, label, seed):
-    model, bare = (small_cnn(images, seed) for _ in range(2))
-    return fit(model, model, images, label, EPOCHS, bare)
+def scanners(seed, quick=False):
+    """brain-lesions, seed 0, 64×64 pixels, 160 test patients. Refused: share beyond the limit that 98 % of the validation
+    images keep, by the distance of early or of last features, or by the energy. Seconds: a machine shared with other
+    work."""
+    brains = few(data.load("brain-lesions")) if quick else data.load("brain-lesions")
+    images, label = brains.train.x, brains.train.targets["label"]
+    if seed == 0:
+        plain = stored_network("normal")
+    else:
+        fit(plain := network(images, seed), images, label, EPOCHS)
+    varied = network(images, seed)
+    varied.set_weights(plain.get_weights())
+    layers = [keras.Input(images.shape[1:]), models.RandomIntensity(seed=seed), varied]
+    fit(keras.Sequential(layers), images, label, 1 if quick else EXTRA)
+
+    judge = Judge(plain, brains)
+    runs, distances = zip(measure(judge, brains), measure(Judge(varied, brains), brains), strict=True)
+    payload = dict(zip(("plain", "varied"), runs, strict=True))
+    if quick or seed:
+        return payload
+    shutil.rmtree(results.folder(beyond.RELEASE), ignore_errors=True)
+    serve.save(judge.release(), results.folder(beyond.RELEASE))
+    arrays = {
+        "val": judge.measure(brains.val.x)[1].astype(np.float32),
+        "val_groups": brains.val.groups,
+        "test": distances[0].astype(np.float32),
+        "test_groups": brains.test.groups,
+        "mean": images.mean(),
+        "variance": images.var(),
+    }
+    return payload, {"arrays": arrays, "weights": varied}
 
 
-def varied(base, images, label, seed):
-    model, bare = (small_cnn(images, seed) for _ in range(2))
-    model.set_weights(base.get_weights())
-    other = keras.Sequential([keras.Input(images.shape[1:]), models.RandomIntensity(seed=seed), model])
-    return fit(other, model, images, label, EXTRA, bare)
+def few(brains):
+    """Every fifth patient."""
+
+    def part(split):
+        keep = np.isin(split.groups, np.unique(split.groups)[::5])
+        targets = {name: values[keep] for name, values in split.targets.items()}
+        return replace(split, x=split.x[keep], targets=targets, groups=split.groups[keep], masks=None)
+
+    return replace(brains, train=part(brains.train), val=part(brains.val), test=part(brains.test))
 
 
-def fit(trained, model, images, label, epochs, bare):
-    """Train, and return the model's weights in a copy without the optimiser, whose state is twice as large."""
-    trained.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    trained.fit(images, label, batch_size=32, epochs=epochs, verbose=0)
-    bare.set_weights(model.get_weights())
-    return bare
-
-
-def small_cnn(images, seed):
-    keras.utils.clear_session()  # layers are called conv2d, conv2d_1, … in each model
+def network(images, seed):
     keras.utils.set_random_seed(seed)
     return models.small_cnn(images.shape[1:], 4, mean=float(images.mean()), variance=float(images.var()))
+
+
+def fit(model, images, label, epochs):
+    model.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images, label, batch_size=32, epochs=epochs, verbose=0)
+
+
+def measure(judge, brains):
+    """What is stored of a model, and the distances of the test images by strength of "all three"."""
+    label, run, distances = brains.test.targets["label"], {"temperature": judge.temperature, "scanners": {}}, {}
+    same, own = judge.measure(brains.test.x, label)
+    for kind, settings in beyond.SCANNERS.items():
+        rows = [judge.measure(simulate_scanner(brains.test.x, **one), label) for one in settings]
+        changed = [{**one, **row} for one, (row, _) in zip(settings, rows, strict=True)]
+        run["scanners"][kind] = [{"as it is": True, **same}, *changed]
+        distances[kind] = np.stack([own, *(distance for _, distance in rows)])
+    refused = {name: judge.measure(image)[0]["refused"] for name, image in beyond.visitors().items()}
+    run["foreign"] = {name: {how: bool(share) for how, share in row.items()} for name, row in refused.items()}
+    known = judge.measure(brains.val.x)[1]
+    run["watch"] = watch(known, brains.val.groups, distances["all three"], brains.test.groups)
+    return run, distances["all three"]
 
 
 class Judge:
@@ -84,8 +115,8 @@ class Judge:
         label = brains.val.targets["label"]
         self.temperature = evaluate.fit_temperature(label, logits)
         probability = softmax(logits / self.temperature)
-        self.threshold = evaluate.operating_point(label > 0, 1 - probability[:, 0], sensitivity=SENSITIVITY)
-        self.limits = {name: np.quantile(d, ANSWERED) for name, d in self.strangeness(logits, features).items()}
+        self.threshold = evaluate.operating_point(label > 0, 1 - probability[:, 0], sensitivity=beyond.SENSITIVITY)
+        self.limits = {name: np.quantile(d, beyond.ANSWERED) for name, d in self.strangeness(logits, features).items()}
         right = probability.argmax(1) == label
         self.reliability = evaluate.reliability(right, probability.max(1))
         self.val_accuracy = evaluate.bootstrap(np.mean, right, groups=brains.val.groups)
@@ -118,12 +149,12 @@ class Judge:
         predicted = self.reliability
         card = {
             "name": "brain-lesions-cnn",
-            "version": "1.0",
+            "version": "2.0",
             "warning": serve.WARNING,
             "data": {
                 "name": "brain-lesions",
                 "version": VERSION,
-                "generator": SOURCE_HASH,
+                "generator": data.fingerprint("brain-lesions"),
                 "seed": 0,
                 "simulated": True,
             },
@@ -131,9 +162,9 @@ class Judge:
             "input": {"modality": "MR", "size": 64, "field_of_view_mm": FIELD_OF_VIEW, "range": [0, 1]},
             "temperature": self.temperature,
             "threshold": self.threshold,
-            "threshold_chosen_for": f"sensitivity {SENSITIVITY} for any lesion, on validation",
+            "threshold_chosen_for": f"sensitivity {beyond.SENSITIVITY} for any lesion, on validation",
             "largest_distance": float(self.limits["early"]),
-            "largest_distance_chosen_for": f"{ANSWERED:.0%} of the validation images are answered",
+            "largest_distance_chosen_for": f"{beyond.ANSWERED:.0%} of the validation images are answered",
             "accuracy_on_validation": str(self.val_accuracy),
             "reliability": {
                 "count": predicted.count.tolist(),
@@ -141,19 +172,6 @@ class Judge:
             },
         }
         return serve.Release(self.model, self.familiar["early"], card)
-
-
-def foreign():
-    """Real images that are no T1 slice of a brain, grey, as (1, 64, 64, 1) in [0, 1], and pure noise."""
-    pictures = {}
-    for name in ("ct", "mr", "ultrasound", "echo", "retina", "histology"):
-        image = data.sample(name).image
-        image = image[0] if name == "echo" else image
-        image = np.clip((image + 160) / 400, 0, 1) if name == "ct" else image  # a soft-tissue window
-        image = image.mean(-1) if image.ndim == 3 else image
-        pictures[name] = resize(image, (64, 64), anti_aliasing=True)
-    pictures["noise"] = np.random.default_rng(0).random((64, 64))
-    return {name: image.astype(np.float32)[None, ..., None] for name, image in pictures.items()}
 
 
 def watch(known, known_groups, new, groups):
@@ -166,70 +184,15 @@ def watch(known, known_groups, new, groups):
     options = {"reference": days.mean(), "slack": SLACK * days.std()}
     limit = np.quantile(monitoring.cusum(days, **options).max(1), 0.95)  # 5 % of the streams without change ring
     quiet = monitoring.daily_means(np.log(new[0]), groups, PATIENTS, DAYS, repeats=STREAMS, seed=1)
-    results = {"false alarms": (monitoring.cusum(quiet, **options).max(1) > limit).mean(), "after the change": []}
+    told = {"false alarms": (monitoring.cusum(quiet, **options).max(1) > limit).mean(), "after the change": []}
     for strength, score in enumerate(new):
         after = monitoring.daily_means(np.log(score), groups, PATIENTS, 30, repeats=STREAMS, seed=2)
-        rings = monitoring.cusum(after, **options) > limit
-        delay = np.where(rings.any(1), rings.argmax(1) + 1, np.inf)
+        delay = monitoring.first_alarm(monitoring.cusum(after, **options), limit)
         median = np.median(delay)
-        row = {"strength": strength / 4, "rings within 30 days": rings.any(1).mean()}
-        results["after the change"].append({**row, "median delay": None if np.isinf(median) else median})
-    return results
-
-
-def stored():
-    path = FOLDER / "beyond.json"
-    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {"plain": {}, "varied": {}}
-
-
-def measure(arm, seed, model, brains):
-    judge = Judge(model, brains)
-    label, run, distances = brains.test.targets["label"], {"temperature": judge.temperature, "scanners": {}}, {}
-    same, own = judge.measure(brains.test.x, label)
-    for kind, settings in SCANNERS.items():
-        rows = [judge.measure(simulate_scanner(brains.test.x, **one), label) for one in settings]
-        changed = [{**one, **row} for one, (row, _) in zip(settings, rows, strict=True)]
-        run["scanners"][kind] = [{"as it is": True, **same}, *changed]
-        distances[kind] = np.stack([own, *(distance for _, distance in rows)])
-    refused = {name: judge.measure(image)[0]["refused"] for name, image in foreign().items()}
-    run["foreign"] = {name: {how: bool(share) for how, share in row.items()} for name, row in refused.items()}
-    known = judge.measure(brains.val.x)[1]
-    run["watch"] = watch(known, brains.val.groups, distances["all three"], brains.test.groups)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    if (arm, seed) == ("plain", 0):
-        shutil.rmtree(FOLDER / "release", ignore_errors=True)
-        serve.save(judge.release(), FOLDER / "release")
-        np.savez_compressed(
-            FOLDER / "days.npz",
-            val=known.astype(np.float32),
-            val_groups=brains.val.groups,
-            test=distances["all three"].astype(np.float32),
-            test_groups=brains.test.groups,
-        )
-    elif seed == 0:
-        model.save(FOLDER / "varied.keras")
-    print(seed, arm, [f"{row['accuracy']:.2f}" for row in run["scanners"]["all three"]], flush=True)
-    results = stored()
-    results[arm][str(seed)] = run
-    seeds = sorted({int(number) for runs in results.values() for number in runs})
-    save("beyond/beyond.json", results, seeds=seeds, note=NOTE)
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("seeds", type=int, nargs="+")
-    brains = data.load("brain-lesions")
-    images, label = brains.train.x, brains.train.targets["label"]
-    for seed in parser.parse_args().seeds:
-        if seed == 0:
-            model = stored_network("normal")
-        else:
-            model = plain(images, label, seed)
-        if str(seed) not in stored()["plain"]:
-            measure("plain", seed, model, brains)
-        if str(seed) not in stored()["varied"]:
-            measure("varied", seed, varied(model, images, label, seed), brains)
+        row = {"strength": strength / 4, "rings within 30 days": np.isfinite(delay).mean()}
+        told["after the change"].append({**row, "median delay": None if np.isinf(median) else median})
+    return told
 
 
 if __name__ == "__main__":
-    main()
+    main("beyond", RUNS, {"scanners": scanners}, tolerance={"scanners": 0.05})

@@ -2,31 +2,17 @@
 
 import functools
 import html
-import io
 import textwrap
 
 import ipywidgets as widgets
 import numpy as np
-from PIL import Image
 
-from course_lib import ROOT, data, plot
+from course_lib import data, ops, plot, results
 from course_lib.explorers import Explorer, choice, rows, slider
 from course_lib.images import simulate_scanner
-from course_lib.lessons.beyond import monitoring
-
-FOLDER = ROOT / "course_lib/lessons/beyond/results"
-
-
-def _serve():
-    from course_lib.lessons.beyond import serve
-
-    return serve
-
-
-@functools.cache
-def _release():
-    return _serve().load(FOLDER / "release")
-
+from course_lib.lessons.beyond import model as beyond
+from course_lib.lessons.beyond import monitoring, serve
+from course_lib.lessons.explanations.model import largest_slices
 
 # ---- The demo page -------------------------------------------------------------------------------
 
@@ -35,7 +21,7 @@ def demo_page() -> Explorer:
     """An image in; probability, calibration and explanation out, or a refusal with its reason."""
     return Explorer(
         _draw_demo_page,
-        {"file": choice("File", demo_files(), value=demo_files()[1][1])},
+        {"file": choice("File", beyond.demo_files(), value=beyond.demo_files()[1][1])},
         alt="A page with three panels: the picture in the chosen file, the same with a Grad-CAM map over it, and the "
         "calibrated probability of each class. Above, the answer in words and the warning: not a medical device.",
         caption="The demo page, here with a simulated mass. For teaching only: not a medical device. In JupyterLab the list "
@@ -70,7 +56,6 @@ def _page_layout(explorer):
 
 
 def _draw_demo_page(figure, file):
-    serve = _serve()
     picture, result = _answer(file)
     figure.suptitle(textwrap.fill(_words(file), 95) + f"\n{serve.WARNING}", fontsize=10.5)
     left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.15])
@@ -80,7 +65,7 @@ def _draw_demo_page(figure, file):
     else:
         plot.image(left, picture, "what the model is given\n", window=(0, 1))
     if isinstance(result, serve.Answer):
-        names = _release().card["classes"]
+        names = beyond.release().card["classes"]
         count, share = result.like_this
         likeliest = names[int(result.probability.argmax())]
         plot.overlay(middle, picture, result.heat, f"Grad-CAM for “{likeliest}”,\nwhich may mislead (lesson 11)")
@@ -97,68 +82,27 @@ def _draw_demo_page(figure, file):
 
 def _words(file):
     """The answer about a file in a sentence or two."""
-    serve = _serve()
     _, result = _answer(file)
     if isinstance(result, serve.Refusal):
         return f"No answer. {result}"
     verdict = "A lesion is suspected" if result.found else "No lesion is suspected"
-    limit = _release().card["threshold"]
+    limit = beyond.release().card["threshold"]
     return (
         f"{verdict}: probability of any lesion {result.lesion:.2f}, threshold {limit:.2f}. "
-        f"Distance from known images {result.distance:.0f} (up to {_release().card['largest_distance']:.0f} is answered)."
+        f"Distance from known images {result.distance:.0f} (up to {beyond.release().card['largest_distance']:.0f} is answered)."
     )
 
 
 @functools.lru_cache(maxsize=64)
 def _answer(file):
     """The picture in a file (size, size) or None, and the Answer or Refusal."""
-    serve, card, picture = _serve(), _release().card["input"], None
+    card, picture = beyond.release().card["input"], None
     try:
         image = serve.read_image(file, card["size"], card["field_of_view_mm"])
         picture = image[0, ..., 0]
-        return picture, serve.answer(_release(), image)
+        return picture, serve.answer(beyond.release(), image)
     except serve.Refusal as refusal:
         return picture, refusal
-
-
-@functools.cache
-def demo_files():
-    """Names and bytes of files to try: slices of test patients, and what should be refused."""
-    from pydicom.data import get_testdata_file
-
-    test, names = data.load("brain-lesions").test, data.load("brain-lesions").class_names
-    area, files = test.targets["lesion_area"], []
-    for number, name in enumerate(names):
-        patient = np.unique(test.groups[test.targets["label"] == number])[4]
-        own = np.flatnonzero(test.groups == patient)
-        files.append((f"brain, simulated: {name}", test.x[own[np.argmax(area[own])]]))
-    mass = files[1][1]
-    noisy, blurred = (simulate_scanner(mass[None], **change)[0] for change in ({"noise": 0.08}, {"blur": 1.5}))
-    echo, ct = data.sample("echo").image[0], data.sample("ct").image
-    side = min(echo.shape[:2])
-    retina = data.sample("retina").image
-    files += [
-        ("the mass, a noisy scanner", noisy),
-        ("the mass, a blurred scanner", blurred),
-        ("the mass, upside down", mass[::-1]),
-        ("CT, as a picture", np.clip((ct + 160) / 400, 0, 1)),
-        ("MR of something else, as a picture", data.sample("mr").image),
-        ("retina", retina[::2, ::2]),
-        ("retina, made grey", retina[::2, ::2].mean(-1)),
-        ("echocardiogram, made grey", echo[:side, -side:].mean(-1)),
-        ("noise", np.random.default_rng(0).random((64, 64))),
-    ]
-    files = [(name, _png(image)) for name, image in files]
-    with open(get_testdata_file("CT_small.dcm", download=False), "rb") as file:
-        files.append(("CT, as a DICOM file", file.read()))
-    damaged = dict(files)["retina"]
-    return (*files, ("a damaged file", damaged[: len(damaged) // 2]), ("a text called brain.png", b"This is a brain."))
-
-
-def _png(image):
-    buffer = io.BytesIO()
-    Image.fromarray(np.uint8(np.round(255 * np.squeeze(image)))).save(buffer, "png")
-    return buffer.getvalue()
 
 
 # ---- Another scanner -----------------------------------------------------------------------------
@@ -214,24 +158,19 @@ def _draw_another_scanner(figure, noise, gamma, blur, model):
 def _slices():
     """One slice (the one with the largest lesion) of each of 20 test patients of each class: images, labels."""
     test = data.load("brain-lesions").test
-    label, area, chosen = test.targets["label"], test.targets["lesion_area"], []
-    for number in range(4):
-        for patient in np.unique(test.groups[label == number])[:_PER_CLASS]:
-            own = np.flatnonzero(test.groups == patient)
-            chosen.append(own[np.argmax(area[own])])
-    return test.x[chosen], label[chosen]
+    chosen = largest_slices(test, range(4), slice(_PER_CLASS))
+    return test.x[chosen], test.targets["label"][chosen]
 
 
 @functools.cache
 def _known(model):
     """A model, the distance up to which it answers, and what it is familiar with."""
-    release = _release()
+    release = beyond.release()
     if model == MODELS[0]:
         return release.model, release.card["largest_distance"], release.familiar
-    serve, brains = _serve(), data.load("brain-lesions")
-    varied = serve.keras.models.load_model(FOLDER / "varied.keras", compile=False)
+    brains, varied = data.load("brain-lesions"), beyond.varied()
     familiar = monitoring.familiarise(serve.look(varied, brains.train.x[::4])[1]["early"])
-    limit = np.quantile(familiar.distance(serve.look(varied, brains.val.x)[1]["early"]), 0.98)
+    limit = np.quantile(familiar.distance(serve.look(varied, brains.val.x)[1]["early"]), beyond.ANSWERED)
     return varied, float(limit), familiar
 
 
@@ -243,9 +182,8 @@ def _judged(model):
 def _judge(model, images, label):
     """Accuracy, mean largest probability, share refused, and the distances (n,)."""
     network, limit, familiar = _known(model)
-    logits, features = _serve().look(network, images)
-    probability = np.exp(logits - logits.max(1, keepdims=True))
-    probability /= probability.sum(1, keepdims=True)
+    logits, features = serve.look(network, images)
+    probability = ops.softmax(logits)
     distance = familiar.distance(features["early"])
     return (probability.argmax(1) == label).mean(), probability.max(1).mean(), (distance > limit).mean(), distance
 
@@ -276,8 +214,7 @@ def watch() -> Explorer:
 def _draw_watch(figure, change, patients, limit):
     means, reference, spread = _streams(CHANGES[change], patients)
     sums = monitoring.cusum((means - reference) / spread, reference=0, slack=0.5)
-    rings = sums > limit
-    first = np.where(rings.any(1), rings.argmax(1) + 1, np.inf)
+    first = monitoring.first_alarm(sums, limit)
     days = np.arange(1, _DAYS + 1)
     left, middle, right = figure.subplots(1, 3)
     left.plot(days, means[0], ".-", lw=1)
@@ -303,12 +240,10 @@ def _first_alarm(day):
 @functools.lru_cache(maxsize=32)
 def _streams(change, patients):
     """Daily means (streams, days), and mean and standard deviation of a day of validation patients."""
-    with np.load(FOLDER / "days.npz", allow_pickle=False) as file:
-        val, test = np.log(file["val"]), np.log(file["test"])
-        val_groups, groups = file["val_groups"], file["test_groups"]
-    known = monitoring.daily_means(val, val_groups, patients, _DAYS, repeats=_STREAMS)
+    stored = results.arrays("beyond/scanners", 0)
+    known = monitoring.daily_means(np.log(stored["val"]), stored["val_groups"], patients, _DAYS, repeats=_STREAMS)
     before, after = (
-        monitoring.daily_means(score, groups, patients, _CHANGE, repeats=_STREAMS, seed=seed)
-        for seed, score in ((1, test[0]), (2, test[change]))
+        monitoring.daily_means(np.log(score), stored["test_groups"], patients, _CHANGE, repeats=_STREAMS, seed=seed)
+        for seed, score in ((1, stored["test"][0]), (2, stored["test"][change]))
     )
     return np.concatenate([before, after], 1), known.mean(), known.std()

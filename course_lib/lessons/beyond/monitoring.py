@@ -48,6 +48,12 @@ def cusum(values, *, reference, slack):
     return sums
 
 
+def first_alarm(sums, limit):
+    """The day, counted from 1, on which each row of sums (…, days) first exceeds the limit, inf where none does: (…)."""
+    rings = sums > limit
+    return np.where(rings.any(-1), rings.argmax(-1) + 1, np.inf)
+
+
 def daily_means(score, groups, patients, days, *, repeats, seed=0):
     """Simulated days of a clinic: each day, some patients are drawn with replacement, and their scores averaged.
 

@@ -1,6 +1,6 @@
-"""From a trained model to something used: a release on disk, an image checked, an answer or a refusal (lesson 18).
+"""From a trained model to something used: a release on disk, an image checked, an answer or a refusal.
 
-Nothing here is a medical device. Importing this module imports TensorFlow.
+Nothing here is a medical device.
 """
 
 import hashlib
@@ -9,15 +9,12 @@ import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from course_lib import explain, import_tensorflow
+from course_lib import ops
 from course_lib.lessons.beyond.monitoring import Familiar
-from course_lib.models import keras
-
-tf = import_tensorflow()
 
 WARNING = "For teaching only. Not a medical device: not for diagnosis, not for patients."
 LARGEST_FILE = 10_000_000  # bytes
@@ -39,7 +36,7 @@ class Release:
     card: dict that JSON can hold: name, version, data, classes, input, temperature, threshold, largest_distance, …
     """
 
-    model: keras.Model
+    model: Any
     familiar: Familiar
     card: dict
 
@@ -65,14 +62,16 @@ def look(model, images):
     """Logits (n, classes), and features by name: "early" (mean of each channel of the first two convolutions) and
     "last" (what the last layer is given), arrays (n, d). For models whose layers follow one another.
     """
+    from course_lib.models import keras, layers
+
     parts = []
     for start in range(0, len(images), BATCH):
-        x, early, last = tf.convert_to_tensor(images[start : start + BATCH]), [], None
+        x, early, last = keras.ops.convert_to_tensor(images[start : start + BATCH]), [], None
         for layer in model.layers:
             last, x = x, layer(x, training=False)
-            if isinstance(layer, keras.layers.Conv2D) and len(early) < 2:
-                early.append(tf.reduce_mean(x, (1, 2)).numpy())
-        parts.append((x.numpy(), np.concatenate(early, 1), last.numpy()))
+            if isinstance(layer, layers.Conv2D) and len(early) < 2:
+                early.append(np.asarray(keras.ops.mean(x, (1, 2))))
+        parts.append((np.asarray(x), np.concatenate(early, 1), np.asarray(last)))
     logits, early, last = (np.concatenate(part) for part in zip(*parts, strict=True))
     return logits, {"early": early, "last": last}
 
@@ -110,6 +109,8 @@ def load(folder) -> Release:
     A model in another format than .keras is not read at all. Raises FileNotFoundError if a file is missing, ValueError
     if one is not what the card says, or if the model brings code of its own (a Lambda layer: Keras' safe mode).
     """
+    from course_lib.models import keras
+
     folder = Path(folder)
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     for name in FILES:
@@ -198,6 +199,9 @@ def answer(release, image) -> Answer:
 
     Raises Refusal if the image is too far from those that the model was trained on: then its answer means nothing.
     """
+    from course_lib import explain
+    from course_lib.models import layers
+
     card = release.card
     logits, features = look(release.model, image)
     distance = float(release.familiar.distance(features["early"])[0])
@@ -206,11 +210,11 @@ def answer(release, image) -> Answer:
             "The picture does not look like those that the model was trained on "
             f"(distance {distance:.0f}; up to {card['largest_distance']:.0f} is answered)."
         )
-    probability = tf.nn.softmax(logits[0] / card["temperature"]).numpy()
+    probability = ops.softmax(logits[0] / card["temperature"])
     likeliest = int(probability.argmax())
     count, right = card["reliability"]["count"], card["reliability"]["right"]
     place = min(int(probability[likeliest] * len(count)), len(count) - 1)
-    last = [layer.name for layer in release.model.layers if isinstance(layer, keras.layers.Conv2D)][-1]
+    last = [layer.name for layer in release.model.layers if isinstance(layer, layers.Conv2D)][-1]
     lesion = float(1 - probability[0])
     return Answer(
         probability,

@@ -1,84 +1,86 @@
-"""The capstone's CNN, trained and scored without the notebook, for any file in MedMNIST's format.
+"""The capstone's CNN without the notebook: stored runs of a development file, or the score of any file.
 
-    python course_lib/lessons/capstone/experiment.py --data pneumoniamnist --seeds 3
-    python course_lib/lessons/capstone/experiment.py --data pneumoniamnist-dev.npz --seeds 3 --store
+    COURSE_CAPSTONE_DATA=pneumoniamnist-dev.npz python -m course_lib.lessons.capstone.experiment
+    python -m course_lib.lessons.capstone.experiment --data pneumoniamnist --seeds 0 1 2
 
-Prints one JSON document: for each seed, and as the mean, parameters, seconds of training, AUC, accuracy at 0.5 and at
-the threshold chosen on validation. Progress goes to standard error.
-
---store keeps what lesson 17 shows, from the development file only: the runs in course_lib/lessons/capstone/results/development_runs.json, and in
-course_lib/lessons/capstone/results/development_scores.npz the scores of seed 0 on its test part, as taken and changed. No image.
+The first stores what the lesson shows: for each seed what was measured, and the scores of the test part, as taken and
+changed. No image. The second stores nothing: it prints one JSON document, each seed and the mean; progress goes to
+standard error.
 """
 
 import argparse
-import contextlib
 import json
+import os
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
-from course_lib import ROOT, data
+from course_lib import data
+from course_lib.data.medmnist import write_generated
 from course_lib.lessons.capstone import model as capstone
-from course_lib.tools.common import save
+from course_lib.tools.experiment import main
 
-NOTE = (
-    "A development file: its test part was cut from the official training split of PneumoniaMNIST. No result on "
-    "PneumoniaMNIST, and easier than it. Seconds were taken on a machine shared with other work: upper bounds."
-)
+RUNS = {"development": range(2)}
 
 
-def mean_of(runs):
-    names = [name for name, value in runs[0].items() if name != "seed" and value is not None]
-    return {name: float(np.mean([run[name] for run in runs])) for name in names}
-
-
-def store_scores(dataset, model, threshold):
+def development(seed, quick=False):
+    """A development file: its test part was cut from the official training split of PneumoniaMNIST. No result on
+    PneumoniaMNIST, and easier than it. Seconds were taken on a machine shared with other work: upper bounds."""
+    dataset = _generated() if quick else data.load(os.environ.get("COURSE_CAPSTONE_DATA", "pneumoniamnist"))
+    if not capstone.is_development(dataset):
+        sys.exit(
+            f"Results are stored of a development file alone, whose name ends in -dev; this one is {dataset.name}. Set "
+            "COURSE_CAPSTONE_DATA to its path, or give --data to print what another file scores."
+        )
+    model, _, measured = capstone.measure(dataset, seed)
+    del measured["seed"]
+    if quick:
+        del measured["seconds"]
+        return measured
     ill = capstone.ill_class(dataset.class_names)
-    scores = []
-    for change in capstone.CHANGES.values():
-        images = change(dataset.test.x).astype(np.float32)
-        scores.append(capstone.probabilities(model, images)[:, ill].astype(np.float16))
-    np.savez_compressed(
-        ROOT / "course_lib/lessons/capstone/results" / "development_scores.npz",
-        ill=dataset.test.targets["label"] == ill,
-        changes=np.array(list(capstone.CHANGES)),
-        scores=np.array(scores),
-        threshold=threshold,
-    )
+    changed = [change(dataset.test.x).astype(np.float32) for change in capstone.CHANGES.values()]
+    arrays = {
+        "ill": dataset.test.targets["label"] == ill,
+        "changes": np.array(list(capstone.CHANGES)),
+        "scores": np.float16([capstone.probabilities(model, images)[:, ill] for images in changed]),
+        "threshold": measured["threshold"],
+    }
+    return measured, {"arrays": arrays}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="pneumoniamnist", help="name of a dataset, or path of an .npz file")
-    parser.add_argument("--seeds", type=int, default=3, help="how many seeds: 0, 1, 2, …")
-    parser.add_argument(
-        "--store",
-        action="store_true",
-        help="keep the results of a development file in course_lib/lessons/capstone/results",
-    )
-    arguments = parser.parse_args()
+def _generated():
+    """A small development file: no X-rays."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_generated(path := Path(folder, "generated-dev.npz"), images=(64, 32, 32))
+        return data.load(path)
+
+
+def score(name, seeds):
+    """Print what the file or dataset `name` scores."""
     try:
-        dataset = data.load(arguments.data)
+        dataset = data.load(name)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
-    if arguments.store and not capstone.is_development(dataset):
-        sys.exit(f"--store is for a development file, whose name ends in -dev; this one is {dataset.name}.")
     runs = []
-    for seed in range(arguments.seeds):
-        model, _, run = capstone.measure(dataset, seed)
-        runs.append(run)
-        print(f"seed {seed}: {json.dumps(run)}", file=sys.stderr, flush=True)
-        if arguments.store:
-            results = {"runs": runs, "mean": mean_of(runs)}
-            with contextlib.redirect_stdout(sys.stderr):  # standard output is for the JSON document alone
-                save("capstone/development_runs.json", results, seeds=list(range(seed + 1)), note=NOTE)
-            if seed == 0:
-                store_scores(dataset, model, run["threshold"])
+    for seed in seeds:
+        runs.append(capstone.measure(dataset, seed)[2])
+        print(f"seed {seed}: {json.dumps(runs[-1])}", file=sys.stderr, flush=True)
+    measured = [key for key, value in runs[0].items() if key != "seed" and value is not None]
+    mean = {key: float(np.mean([run[key] for run in runs])) for key in measured}
     about = {"data": f"{dataset.name}.npz", "test_images": len(dataset.test)}
     if capstone.is_development(dataset):
-        about["note"] = NOTE
-    print(json.dumps(about | {"seeds": runs, "mean": mean_of(runs)}, indent=1))
+        about["note"] = " ".join(development.__doc__.split())
+    print(json.dumps(about | {"seeds": runs, "mean": mean}, indent=1))
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--data")
+    parser.add_argument("--seeds", nargs="+", type=int, default=range(3))
+    options, _ = parser.parse_known_args()
+    if options.data:
+        score(options.data, options.seeds)
+    else:
+        main("capstone", RUNS, {"development": development}, tolerance={"development": 0.07})

@@ -4,23 +4,21 @@ import functools
 
 import numpy as np
 
-from course_lib import ROOT, evaluate, plot
+from course_lib import evaluate, plot, results
 from course_lib.explorers import Explorer, choice, slider
-
-STORED = ROOT / "course_lib/lessons/capstone/results" / "development_scores.npz"
 
 
 @functools.cache
 def _stored(change):
     """Truth (n,), score (n,) and frozen threshold: stored seed 0 on the development file's test part, so changed."""
-    with np.load(STORED, allow_pickle=False) as file:
-        column = file["changes"].tolist().index(change)
-        return file["ill"], file["scores"][column].astype(float), float(file["threshold"])
+    stored = _arrays()
+    column = stored["changes"].tolist().index(change)
+    return stored["ill"], stored["scores"][column].astype(float), float(stored["threshold"])
 
 
-def _changes():
-    with np.load(STORED, allow_pickle=False) as file:
-        return file["changes"].tolist()
+@functools.cache
+def _arrays():
+    return results.arrays("capstone/development", 0)
 
 
 def frozen_threshold() -> Explorer:
@@ -28,13 +26,13 @@ def frozen_threshold() -> Explorer:
     return Explorer(
         _draw_frozen_threshold,
         {
-            "change": choice("How the images look", _changes()),
+            "change": choice("How the images look", _arrays()["changes"].tolist()),
             "threshold": slider("Threshold", 0.0, 1.0, round(_stored("as taken")[2], 2), step=0.01),
             "prevalence": slider("Ill among those tested (%)", 5.0, 95.0, 62.5, step=0.5),
         },
         alt="Left, histograms of the scores of healthy and ill children, the threshold and the frozen one. Right, bars of "
         "sensitivity, specificity and accuracy, now and as taken at the frozen threshold.",
-        caption="Stored scores of one seed (course_lib/lessons/capstone/results; test part of the development file, real X-rays, not the official "
+        caption="Stored scores of one seed (test part of the development file, real X-rays, not the official "
         "test split). Grey marks: the same images as taken, at the frozen threshold and the prevalence that you chose.",
         size=(10, 3.6),
     )

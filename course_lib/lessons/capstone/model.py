@@ -1,6 +1,6 @@
-"""The solution of lesson 17, for any file in MedMNIST's format: read it, train a small CNN, answer, measure.
+"""The capstone's solution, for any file in MedMNIST's format: read it, train a small CNN, answer, measure.
 
-The notebook and `course_lib/lessons/capstone/experiment.py` share these functions. Importing this module imports TensorFlow and Keras.
+Notebook, experiment and tests share these functions. Keras is imported by those that build or train a network.
 """
 
 import time
@@ -11,9 +11,8 @@ import numpy as np
 from scipy import ndimage
 from sklearn import metrics
 
-from course_lib import ROOT, data, evaluate, models, ops, plot
+from course_lib import ROOT, data, evaluate, ops, plot
 from course_lib.lessons.architectures.model import conv_block
-from course_lib.models import keras, layers
 
 BATCH = 64
 STEPS, PASSES = 1200, 40
@@ -65,7 +64,7 @@ def load(name) -> data.Dataset:
             dataset = data.load(name)
     except (OSError, ValueError) as error:
         raise DataMissing(
-            f"{error}\n\nSo lesson 17 stops here. Any file in MedMNIST's format will do: write its path behind DATA, in "
+            f"{error}\n\nSo this lesson stops here. Any file in MedMNIST's format will do: write its path behind DATA, in "
             "the cell above, and run all cells again. The exercises of this lesson, and all other lessons, need no file."
         ) from None
     for warning in caught:
@@ -124,54 +123,17 @@ CHANGES = {
 # ---- The model -------------------------------------------------------------------------------------------------------
 
 
-@keras.saving.register_keras_serializable("course")
-class RandomPose(layers.Layer):
-    """Turns, scales and shifts images (n, h, w, c), each by its own random amount, while training only.
-
-    degrees: turned by up to this angle, either way; zoom: scaled by e^−zoom to e^zoom;
-    shift: moved by up to this share of height and width. What comes from outside the image is its nearest pixel:
-        black corners in every training image would make it unlike the images in use.
-
-    RandomRotation, RandomZoom and RandomTranslation one after the other would interpolate three times, and blur a small
-    image each time. Here the three are one affine map: one interpolation.
-    """
-
-    def __init__(self, degrees=15.0, zoom=0.15, shift=0.1, seed=None, **kwargs):
-        super().__init__(**kwargs)
-        self.degrees, self.zoom, self.shift, self.seed = degrees, zoom, shift, seed
-        self.generator = keras.random.SeedGenerator(seed)
-
-    def call(self, images, training=False):
-        if not training:
-            return images
-        k = keras.ops
-        number, height, width = k.shape(images)[0], images.shape[1], images.shape[2]
-
-        def uniform(limit):
-            return keras.random.uniform((number,), -limit, limit, seed=self.generator)
-
-        angle, scale = uniform(np.pi * self.degrees / 180), k.exp(uniform(self.zoom))
-        a, b = scale * k.cos(angle), scale * k.sin(angle)
-        x, y = (width - 1) / 2, (height - 1) / 2  # the centre stays where it is, but for the shift
-        to_x = x - (a * x - b * y) + width * uniform(self.shift)
-        to_y = y - (b * x + a * y) + height * uniform(self.shift)
-        zero = k.zeros_like(a)
-        maps = k.stack([a, -b, to_x, b, a, to_y, zero, zero], axis=1)
-        return k.image.affine_transform(images, maps, fill_mode="nearest", data_format="channels_last")
-
-    def get_config(self):
-        own = {"degrees": self.degrees, "zoom": self.zoom, "shift": self.shift, "seed": self.seed}
-        return {**super().get_config(), **own}
-
-
 def augmentation(seed=None):
     """Other pose, other sharpness, other tone: layers from images (n, h, w, c) in [0, 1] to images of the same shape.
 
     They do something while training only. No mirror image: the heart lies on the left.
     """
+    from course_lib import models
+    from course_lib.lessons.capstone.layers import RandomPose
+
     return [
         RandomPose(seed=seed),
-        layers.RandomSharpness((0.1, 1.0), value_range=(0, 1), seed=seed),
+        models.layers.RandomSharpness((0.1, 1.0), value_range=(0, 1), seed=seed),
         models.RandomIntensity(gain=0.0, gamma=0.4, noise=0.03, seed=seed),
     ]
 
@@ -182,6 +144,8 @@ def network(input_shape, classes):
     Each image is standardised by its own mean and deviation, so that brightness and contrast tell nothing. Images of more
     than 40 pixels are made smaller by the first convolution's stride, to about 28.
     """
+    from course_lib.models import keras, layers
+
     inputs = layers.Input(input_shape)
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-4)(inputs)
     stride = max(1, round(max(input_shape[:2]) / 28))
@@ -200,6 +164,8 @@ def train(split, classes, seed=0, callbacks=()):
 
     Decoupled weight decay (AdamW), a cosine schedule, label smoothing, and an exponential moving average of the weights.
     """
+    from course_lib.models import keras
+
     keras.utils.set_random_seed(seed)
     model = network(split.x.shape[1:], classes)
     steps = number_of_steps(len(split))
@@ -221,6 +187,8 @@ def number_of_steps(images):
 def batches(split, classes, seed=0):
     """Endless batches of augmented images, one-hot labels and weights that make all classes count alike."""
     import tensorflow as tf
+
+    from course_lib.models import keras
 
     label = split.targets["label"]
     count = np.bincount(label, minlength=classes)

@@ -1,13 +1,13 @@
 """Explorers of the lesson on training well."""
 
 import functools
-import json
 import math
 
 import numpy as np
 
-from course_lib import ROOT, plot
+from course_lib import plot
 from course_lib.explorers import Explorer, choice, slider
+from course_lib.lessons.training_well.model import comparison, learning_rates
 
 OPTIMISERS = {"SGD": "sgd", "SGD with momentum 0.9": "momentum", "Adam": "adam"}
 SCHEDULES = ["constant", "warm-up"]
@@ -15,20 +15,9 @@ CLASSES = 4
 
 
 @functools.cache
-def sweep(optimiser):
-    """The stored runs of one optimiser: course_lib/lessons/training_well/results/sweep_<optimiser>.json."""
-    path = ROOT / "course_lib/lessons/training_well/results" / f"sweep_{optimiser}.json"
-    return json.loads(path.read_text(encoding="utf-8"))["results"]
-
-
-def learning_rates(schedule, peak, steps):
-    """The learning rate of every step, (steps,): "constant", "cosine", or "warm-up", a tenth of the steps, then a cosine."""
-    step = np.arange(steps)
-    if schedule == "constant":
-        return np.full(steps, peak)
-    warm = steps // 10 if schedule == "warm-up" else 0
-    falling = peak * (1 + np.cos(np.pi * (step - warm) / (steps - warm))) / 2
-    return np.where(step < warm, peak * step / max(warm, 1), falling)
+def _sweep(optimiser):
+    """The stored runs of one optimiser."""
+    return comparison(f"sweep_{optimiser}")
 
 
 def stored_runs() -> Explorer:
@@ -49,7 +38,7 @@ def stored_runs() -> Explorer:
 
 
 def _draw_stored_runs(figure, optimiser, schedule, place):
-    arms = sweep(OPTIMISERS[optimiser])
+    arms = _sweep(OPTIMISERS[optimiser])
     candidate = arms[schedule]["candidates"][place - 1]
     setting, runs = candidate["setting"], candidate["runs"]
     left, middle, right = figure.subplots(1, 3, width_ratios=[0.8, 1.2, 1.2])
