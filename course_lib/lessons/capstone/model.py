@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
-from sklearn import metrics
 
 from course_lib import ROOT, data, evaluate, ops, plot
 from course_lib.lessons.architectures.model import conv_block
@@ -223,10 +222,10 @@ def auc(label, probability) -> float:
 
     label: (n,); probability: (n, classes). Classes that all images have, or none, are left out; NaN if that is all.
     """
+    from sklearn.metrics import roc_auc_score
+
     classes = range(probability.shape[1])
-    areas = [
-        metrics.roc_auc_score(label == k, probability[:, k]) for k in classes if 0 < np.sum(label == k) < len(label)
-    ]
+    areas = [roc_auc_score(label == k, probability[:, k]) for k in classes if 0 < np.sum(label == k) < len(label)]
     return float(np.mean(areas)) if areas else np.nan
 
 
