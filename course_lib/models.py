@@ -26,6 +26,7 @@ def small_cnn(input_shape, classes, *, mean=0.0, variance=1.0):
     Returns a `keras.Sequential` that is not compiled. Weights start as He et al. 2015 (arXiv:1502.01852) advise.
     """
     conv = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
+    # The convolutions are named, so that an explanation finds a layer however many networks were built before.
     return keras.Sequential(
         [
             layers.Input(input_shape),

@@ -4,8 +4,7 @@
     results.arrays("rnn_lstm_gru/memory", 3), .weights(…, 3)    what else seed 3 left
 
 "rnn_lstm_gru/memory" is course_lib/lessons/rnn_lstm_gru/results/memory.json, with memory.3.npz and memory.3.weights.npz
-beside it. The lesson's experiment.py writes them (course_lib.tools.experiment). A file that does not say of each seed how
-it was made is the first edition's: it is read as it is.
+beside it. The lesson's experiment.py writes them (course_lib.tools.experiment).
 """
 
 import json
@@ -33,24 +32,21 @@ LESSONS = Path(__file__).resolve().parent / "lessons"
 _started = time.perf_counter()  # of the run that `save` stores next
 
 
-def load(path: str):
-    """What is stored as "topic/name": the payload of each seed, {0: …, 1: …}; of a first-edition file its "results".
+def load(path: str) -> dict:
+    """What is stored as "topic/name": the payload of each seed, {0: …, 1: …}.
 
     Raises ValueError if `path` has another form, FileNotFoundError with the command that makes what is missing.
     """
-    document = about(path)
-    if is_carried(path):
-        return document.get("results", document)
-    return {int(seed): row["payload"] for seed, row in document["seeds"].items()}
+    return {int(seed): row["payload"] for seed, row in about(path)["seeds"].items()}
 
 
-def arrays(path: str, seed: int | None = None) -> dict[str, np.ndarray]:
-    """The arrays that this seed stored, by name; without a seed those of a first-edition run. Raises as `load` does."""
+def arrays(path: str, seed: int) -> dict[str, np.ndarray]:
+    """The arrays that this seed stored, by name. Raises as `load` does."""
     with np.load(_existing(path, seed, "npz"), allow_pickle=False) as file:
         return dict(file)
 
 
-def weights(path: str, seed: int | None = None, *, network: str = "") -> list[np.ndarray]:
+def weights(path: str, seed: int, *, network: str = "") -> list[np.ndarray]:
     """The weights that this seed stored, for `model.set_weights`; `network` names one where there are several.
 
     Raises as `load` does, and ValueError for an unknown network.
@@ -72,14 +68,9 @@ def folder(path: str) -> Path:
     return _file(path).with_suffix("")
 
 
-def in_ledger(path: str) -> bool:
-    """Whether a file is there and says of each seed how it was made."""
-    return _file(path).is_file() and isinstance(about(path).get("seeds"), dict)
-
-
-def is_carried(path: str) -> bool:
-    """Whether a file is there and the first edition's."""
-    return _file(path).is_file() and not in_ledger(path)
+def is_stored(path: str) -> bool:
+    """Whether anything is stored under this name."""
+    return _file(path).is_file()
 
 
 def command(topic: str, *arguments) -> str:
@@ -104,7 +95,7 @@ def outdated(path: str) -> dict[int, str]:
 
 def missing(path: str, seeds) -> list[int]:
     """Those of `seeds` that are still to run: not stored, or stored by other code or from other data."""
-    done = load(path).keys() - outdated(path).keys() if in_ledger(path) else ()
+    done = load(path).keys() - outdated(path).keys() if is_stored(path) else ()
     return [seed for seed in seeds if seed not in done]
 
 
@@ -171,7 +162,7 @@ def changed(path: str):
     file = _file(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     with lock(path):
-        document = about(path) if in_ledger(path) else {"note": "", "seeds": {}}
+        document = about(path) if is_stored(path) else {"note": "", "seeds": {}}
         yield document
         text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
         _replace(file, lambda part: part.write(text.encode()))

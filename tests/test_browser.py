@@ -191,7 +191,9 @@ def test_lesson_in_jupyterlab(lab, page):
     editor = cell.locator(".cm-content")
     editor.click()
     page.keyboard.press("Control+A")
-    page.keyboard.insert_text(ANSWER + "exercises.output_size.hint()\noutput_size = exercises.output_size.check(output_size)")
+    page.keyboard.insert_text(
+        ANSWER + "exercises.output_size.hint()\noutput_size = exercises.output_size.check(output_size)"
+    )
     _run(page, "notebook:run-cell")
     cell.get_by_text("✔ Correct").wait_for()
     cell.get_by_text("Hint 1 of ").wait_for()

@@ -50,7 +50,9 @@ def test_the_tests_stop_at_what_does_not_hold():
 
 
 @pytest.mark.parametrize(
-    "condition", [None, "yes", 1, [True], np.array([True, True]), np.array(True), lambda: True], ids=repr
+    "condition",
+    [None, "yes", 1, [True], np.array([True, True]), np.array(True), lambda: True],
+    ids=lambda condition: type(condition).__name__,
 )
 def test_nothing_but_true_is_true(condition, reading):
     """Values that `if` would take for true, or could not decide on."""

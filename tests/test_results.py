@@ -62,7 +62,17 @@ def lesson(tmp_path, monkeypatch):
 
 
 def carry(lesson, **more):
-    document = {"command": "python benchmarks/13.py", "seeds": [0, 1], "note": "Old.", "seconds": 7200, **more}
+    """Two hours of the first edition, which kept neither code nor data."""
+    row = {
+        "command": "python old.py",
+        "seconds": 7200,
+        "commit": "",
+        "versions": {},
+        "data": [],
+        "code": "",
+        "payload": 1,
+    }
+    document = {"note": "Old.", "seeds": {"0": row | more}}
     (lesson / "results" / "memory.json").write_text(json.dumps(document))
 
 
@@ -189,23 +199,18 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(lesson):
     "path", ["memory", "tiny/", "/memory", "tiny/../x", "tiny/memory.json", "tiny/a/b", "huge/memory"]
 )
 def test_other_paths_are_refused(lesson, path):
-    for ask in (results.load, results.arrays, lambda path: results.save(path, 1, seed=0)):
+    for ask in (results.load, lambda path: results.arrays(path, 0), lambda path: results.save(path, 1, seed=0)):
         with pytest.raises(ValueError, match="give 'topic/name', where topic is one of: tiny."):
             ask(path)
 
 
-def test_files_of_the_first_edition_are_read_as_they_are(lesson):
-    carry(lesson, results={"rows": [1, 2]})
-    np.savez(lesson / "results" / "memory.npz", gates=np.ones(3))
-    np.savez(lesson / "results" / "cnn.weights.npz", w000=np.ones(3), w001=np.zeros(1))
-    assert results.load("tiny/memory") == {"rows": [1, 2]} and results.about("tiny/memory")["seeds"] == [0, 1]
-    assert results.arrays("tiny/memory")["gates"].shape == (3,)
-    assert [w.shape for w in results.weights("tiny/cnn")] == [(3,), (1,)]
+def test_runs_of_the_first_edition_are_read_and_run_again(lesson):
+    carry(lesson, payload={"rows": [1, 2]})
+    assert results.load("tiny/memory") == {0: {"rows": [1, 2]}}
     assert results.missing("tiny/memory", [0, 1]) == [0, 1]
-    carry(lesson, rows=[3])
-    assert results.load("tiny/memory")["rows"] == [3]
+    assert "first edition" in results.outdated("tiny/memory")[0]
     results.save("tiny/memory", 1, seed=0)
-    assert results.load("tiny/memory") == {0: 1} and results.about("tiny/memory")["note"] == "", "a run takes its place"
+    assert results.load("tiny/memory") == {0: 1} and not results.outdated("tiny/memory"), "a run takes its place"
 
 
 # ---- nothing is lost -------------------------------------------------------------------------------------------------
@@ -312,12 +317,6 @@ def test_quick_numbers_are_stored_once_and_then_compared(lesson):
     experiment.quick("tiny/memory", {"auc": 0.9}, tolerance=0.01, save=True)
     with pytest.raises(ValueError, match="0.01 is allowed"):
         experiment.quick("tiny/memory", {"auc": 0.92}, tolerance=9)
-
-
-def test_a_quick_run_leaves_first_edition_files_alone(lesson):
-    carry(lesson, results=1)
-    assert "first edition" in experiment.quick("tiny/memory", 2, tolerance=0, save=True)
-    assert results.load("tiny/memory") == 1
 
 
 # ---- running ---------------------------------------------------------------------------------------------------------
@@ -441,10 +440,11 @@ def test_what_is_not_complete_or_not_fresh_is_listed_with_its_reason(lesson, mon
 
 
 def test_hours_and_command(lesson):
-    carry(lesson, results=1)
+    carry(lesson)
     entries = {entry.path: entry for entry in stale.stale()}
-    assert entries["tiny/memory"].reason == stale.FIRST_EDITION and entries["tiny/memory"].hours == 2
-    assert entries["tiny/memory"].command == "python -m course_lib.lessons.tiny.experiment"
+    assert entries["tiny/memory"].reason.startswith("seeds 1, 2 not stored; seed 0 made by the first edition")
+    assert entries["tiny/memory"].hours == 3 * 2
+    assert entries["tiny/memory"].command == "python -m course_lib.lessons.tiny.experiment memory"
     assert entries["tiny/gates"].hours is None
     results.start_clock()
     results.save("tiny/gates", 1, seed=0)
@@ -456,9 +456,9 @@ def test_hours_and_command(lesson):
 
 def test_the_list_is_written_and_keeps_remarks(lesson, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(stale, "ROOT", tmp_path)
-    carry(lesson, results=1)
+    carry(lesson)
     stale.main(["--write"])
-    assert "tiny/memory: first edition" in capsys.readouterr().out
+    assert "tiny/memory: seeds 1, 2 not stored; seed 0 made by the first edition" in capsys.readouterr().out
     file = tmp_path / "STALE.md"
     entries = stale.written(file.read_text())
     assert entries == {path: (reason, "") for path, reason in reasons().items()}
@@ -467,11 +467,8 @@ def test_the_list_is_written_and_keeps_remarks(lesson, monkeypatch, tmp_path, ca
     stale.main(["--write"])
     assert stale.written(file.read_text()) == {
         "tiny/gates": ("seed 7 not stored; no numbers of a quick run", "waits for a run"),
-        "tiny/memory": (stale.FIRST_EDITION, "waits for a run"),
+        "tiny/memory": (reasons()["tiny/memory"], "waits for a run"),
     }
-    results.save("tiny/memory", 1, seed=0)
-    stale.main(["--write"])
-    assert stale.written(file.read_text())["tiny/memory"][1] == "", "another reason: the remark went with the old one"
     fill(lesson)
     stale.main(["--write"])
     assert stale.written(file.read_text()) == {}

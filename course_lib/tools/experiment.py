@@ -73,9 +73,7 @@ def quick(path: str, payload, *, tolerance: float, save: bool = False) -> str:
     threads), all else not at all. Raises ValueError with what differs.
     """
     payload = results.plain(payload)
-    if results.is_carried(path):
-        return f"{path} is a file of the first edition, without numbers of a quick run."
-    old = results.about(path).get("quick") if results.in_ledger(path) else None
+    old = results.about(path).get("quick") if results.is_stored(path) else None
     if save or old is None:
         with results.changed(path) as document:
             document["quick"] = {"tolerance": tolerance, "payload": payload}

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from course_lib import ROOT, results
 
-FIRST_EDITION = "first edition: does not say of each seed how it was made"
 HEAD = """# Stored runs that are not what today's code would give
 
 Made by `course.py stale --write`, which keeps what is written behind a reason. A test compares this list with the files.
@@ -61,9 +60,6 @@ def planned(script: Path) -> dict[str, list[int]]:
 
 def _problem(path: str, is_stored: bool, seeds: list[int] | None) -> Stale | None:
     command = results.command(*path.split("/"))
-    if results.is_carried(path):  # its script has a command line of its own
-        seconds = results.about(path).get("seconds")
-        return Stale(path, FIRST_EDITION, seconds and seconds / 3600, results.command(path.split("/")[0]))
     if seeds is None:
         return Stale(path, "RUNS in experiment.py does not name it", None, command)
     document = results.about(path) if is_stored else {"seeds": {}}
@@ -94,12 +90,11 @@ def written(text: str) -> dict[str, tuple[str, str]]:
 
 
 def document(found: list[Stale], old: str = "") -> str:
-    """STALE.md for what was found; remarks of the old text stay, as long as the file is stale for a like reason."""
+    """STALE.md for what was found; remarks of the old text stay as long as the file is stale."""
     entries, lines = written(old), []
     for entry in found:
-        reason, remark = entries.get(entry.path, ("", ""))
-        keeps = remark and (reason == FIRST_EDITION) == (entry.reason == FIRST_EDITION)
-        lines.append(f"- `{entry.path}`: {entry.reason}{f' – {remark}' if keeps else ''}\n")
+        _, remark = entries.get(entry.path, ("", ""))
+        lines.append(f"- `{entry.path}`: {entry.reason}{f' – {remark}' if remark else ''}\n")
     return HEAD + ("".join(lines) or "Nothing.\n")
 
 

@@ -1,15 +1,12 @@
 """The networks of lesson 09, what its explorers compute, and the results and weights that the lesson reads."""
 
-import ast
-import inspect
 import socket
 
-import nbformat
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from course_lib import ROOT, data, models, results
+from course_lib import data, models, results
 from course_lib.lessons.architectures import experiment, explorers
 from course_lib.lessons.architectures import model as lesson
 
@@ -165,29 +162,3 @@ def test_source_models_know_their_task():
     assert roc_auc_score(test.targets["label"] > 0, present.predict(test.x, verbose=0)[:, 0]) > 0.75
     guess = lesson.source("slice_position").predict(test.x, verbose=0)[:, 0]
     assert np.corrcoef(guess, test.targets["slice_position"])[0, 1] > 0.8
-
-
-# ---- the notebook --------------------------------------------------------------------------------------------------------
-
-
-def skeleton(function):
-    """The syntax of a function without its docstring and its imports."""
-    function.body = [
-        node for node in function.body if not isinstance(node, ast.ImportFrom) and not isinstance(node, ast.Expr)
-    ]
-    return ast.dump(function)
-
-
-@pytest.mark.parametrize("name", ["conv_block", "vgg_block", "residual_block", "deep_net"])
-def test_the_notebook_defines_the_blocks_as_the_library_does(name):
-    cells = nbformat.read(ROOT / "notebooks/09_architectures.ipynb", 4).cells
-    written = [
-        node
-        for cell in cells
-        if cell.cell_type == "code"
-        for node in ast.parse(cell.source).body
-        if isinstance(node, ast.FunctionDef) and node.name == name
-    ]
-    assert [skeleton(node) for node in written] == [
-        skeleton(ast.parse(inspect.getsource(getattr(lesson, name))).body[0])
-    ]

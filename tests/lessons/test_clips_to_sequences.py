@@ -1,14 +1,10 @@
 """Lesson 12: what its notebook and experiment share does what it says, and the stored runs say what is said of them."""
 
-import ast
-import inspect
-import json
-
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from course_lib import ROOT, results
+from course_lib import results
 from course_lib.lessons.clips_to_sequences import explorers, model
 
 
@@ -82,20 +78,6 @@ def test_the_cavitys_curve_keeps_the_beat_and_loses_drift_gain_and_surroundings(
 def test_area_is_that_of_scikit_learn_ties_too():
     truth, score = np.array([0, 1, 1, 0, 1, 0, 0]), np.array([0.1, 0.4, 0.4, 0.4, 0.9, 0.9, -1])
     assert model.area(truth, score) == pytest.approx(roc_auc_score(truth, score))
-
-
-def bare(function):
-    """The syntax tree of a function without its docstring."""
-    body = function.body[1:] if ast.get_docstring(function) else function.body
-    return ast.dump(function.args) + "".join(map(ast.dump, body))
-
-
-@pytest.mark.parametrize("name", ["find_sector", "segment_features", "fit_segments", "mean_answer", "mae"])
-def test_the_notebook_defines_it_as_the_model_does(name):
-    cells = json.loads((ROOT / "notebooks/12_clips_to_sequences.ipynb").read_text(encoding="utf-8"))["cells"]
-    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    (written,) = [node for node in ast.parse(code).body if getattr(node, "name", None) == name]
-    assert bare(written) == bare(ast.parse(inspect.getsource(getattr(model, name))).body[0])
 
 
 # ---- stored runs --------------------------------------------------------------------------------------------------------

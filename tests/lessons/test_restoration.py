@@ -1,17 +1,13 @@
 """Lesson 16: damage does what it says, the measures agree with scikit-image, the U-Net leaves intact pixels alone, and
 the stored files belong together."""
 
-import ast
-import inspect
-
-import nbformat
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from skimage import metrics
 
-from course_lib import ROOT, results
 from course_lib import images as damages
+from course_lib import results
 from course_lib.lessons.restoration import experiment, explorers
 from course_lib.lessons.restoration import model as restore
 
@@ -164,19 +160,6 @@ def test_stored_per_slice_values_give_the_stored_means():
             for name, values in scores.items():
                 method, measure = name.rsplit(", ", 1)
                 assert values.astype(float).mean() == pytest.approx(rows[method][measure][0], rel=2e-3), name
-
-
-@pytest.mark.parametrize("name", ["unet", "patch_discriminator"])
-def test_the_notebook_defines_the_networks_as_the_library_does(name):
-    cells = nbformat.read(ROOT / "notebooks/16_restoration.ipynb", 4).cells
-    trees = [ast.parse(cell.source) for cell in cells if cell.cell_type == "code" and f"def {name}(" in cell.source]
-    trees.append(ast.parse(inspect.getsource(getattr(restore, name))))
-    bodies = []
-    for tree in trees:
-        (function,) = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-        kept = [node for node in function.body if not isinstance(node, ast.ImportFrom | ast.Expr)]
-        bodies.append([ast.dump(node) for node in [function.args, *kept]])
-    assert len(bodies) == 2 and bodies[0] == bodies[1]
 
 
 def panels(draw, **values):

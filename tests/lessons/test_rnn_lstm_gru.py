@@ -1,9 +1,5 @@
 """Lesson 13: its explorers draw what the equations say, and its stored answers belong to their scores."""
 
-import ast
-import inspect
-import json
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -14,6 +10,7 @@ from course_lib.data import echo_cine
 from course_lib.lessons.clips_to_sequences import model as clips
 from course_lib.lessons.rnn_lstm_gru import explorers, model
 from course_lib.ops import sigmoid
+from course_lib.tools import notebooks
 
 
 def test_a_forget_gate_multiplies_what_is_left():
@@ -38,6 +35,8 @@ def test_memory_explorer_shows_the_share_that_is_left_and_every_stored_run():
     runs = results.load("rnn_lstm_gru/memory").values()
     stored = [curve[-1] for run in runs for row in run.values() for curve in row.values()]
     assert len(stored) == 60 and np.allclose(shown, sorted(stored))
+    lines = [line.get_ydata() for line in right.lines if line.get_linestyle() != "None" and len(line.get_xdata()) == 4]
+    assert np.allclose(lines, [[np.mean(values) for values in row.values()] for row in model.last_accuracy().values()])
 
 
 def test_stored_gates_obey_the_equations_of_the_lstm():
@@ -122,21 +121,10 @@ def test_training_ends_with_a_rate_of_zero_and_clips_the_gradients():
     assert not np.allclose(before[0], network.get_weights()[0])
 
 
-def bare(function):
-    """The syntax tree of a function without its docstring and its imports."""
-    body = function.body[1:] if ast.get_docstring(function) else function.body
-    body = [node for node in body if not isinstance(node, ast.ImportFrom)]
-    return ast.dump(function.args) + "".join(map(ast.dump, body))
-
-
 SHARED = [recurrent.rnn_step, recurrent.lstm_gates, recurrent.lstm_step, recurrent.gru_step]
 SHARED += [clips.without_drift, clips.cavity_curve]
-SHARED += [model.segments, model.moving, model.per_frame, model.cnn_gru, model.fit]
 
 
 @pytest.mark.parametrize("function", SHARED, ids=lambda function: function.__name__)
 def test_the_notebook_defines_it_as_the_library_does(function):
-    cells = json.loads((ROOT / "notebooks/13_rnn_lstm_gru.ipynb").read_text(encoding="utf-8"))["cells"]
-    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    (written,) = [node for node in ast.parse(code).body if getattr(node, "name", None) == function.__name__]
-    assert bare(written) == bare(ast.parse(inspect.getsource(function)).body[0])
+    assert notebooks.same_code(ROOT / "notebooks/13_rnn_lstm_gru.ipynb", function.__name__, function)

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from course_lib import data, evaluate, models
+from course_lib.lessons.evaluation.model import train as train_classifier
 from course_lib.lessons.restoration import model as restore
 from course_lib.tools.experiment import main
 
@@ -36,22 +37,12 @@ def half_precision(model):
     return SimpleNamespace(get_weights=lambda: [weight.astype(np.float16) for weight in model.get_weights()])
 
 
-def train_classifier(images, label, seed, epochs):
-    """As in lesson 10."""
-    keras.utils.set_random_seed(seed)
-    model = models.small_cnn(images.shape[1:], 4, mean=images.mean(), variance=images.var())
-    rate = keras.optimizers.schedules.CosineDecay(1.5e-3, epochs * int(np.ceil(len(images) / 32)))
-    model.compile(keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(images, label, batch_size=32, epochs=epochs, verbose=0)
-    return model
-
-
 def train_marker(images, masks, seed, epochs):
     """The U-Net with another task: a logit for each pixel, is it part of a lesion?"""
     keras.utils.set_random_seed(seed)
     model = restore.unet()
-    rate = keras.optimizers.schedules.CosineDecay(1.5e-3, epochs * int(np.ceil(len(images) / 32)))
-    model.compile(keras.optimizers.Adam(rate), keras.losses.BinaryCrossentropy(from_logits=True))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    models.compile_with_cosine(model, 1.5e-3, epochs * np.ceil(len(images) / 32), loss=loss)
     model.fit(restore.whole(images), masks[..., None].astype(np.float32), batch_size=32, epochs=epochs, verbose=0)
     return model
 
@@ -60,7 +51,7 @@ def readers(seed, quick=False):
     """A classifier (lesson 10's) and a marker (a U-Net that marks lesions), trained on undamaged slices."""
     brains = brain_slices(quick)
     train, test = brains.train, brains.test
-    classifier = train_classifier(train.x, train.targets["label"], seed, epochs=1 if quick else 14)
+    classifier = train_classifier(train.x, train.targets["label"], epochs=1 if quick else 14, seed=seed)
     guess = classifier.predict(test.x, verbose=0).argmax(-1)
     marker = train_marker(train.x, train.masks, seed, epochs=1 if quick else 12)
     marked = restore.mark(marker, test.x)

@@ -17,6 +17,7 @@ from sklearn.metrics import f1_score, recall_score
 from tqdm import tqdm
 
 from course_lib import data, gan, models
+from course_lib.lessons.augmentation.model import article
 from course_lib.lessons.synthetic_data.model import (
     CLASSIFIER,
     GENERATOR,
@@ -27,7 +28,7 @@ from course_lib.lessons.synthetic_data.model import (
 )
 from course_lib.tools.experiment import main
 
-keras, layers = models.keras, models.layers
+keras = models.keras
 RUNS = {"study": range(5)}
 
 PATIENT_SETS = (0, 151, 152, 153, 154)  # one for each seed
@@ -41,15 +42,6 @@ GAN = {
     "discriminator_channels": 16,
 }
 DECAY = 0.98  # of the running mean of the generator's weights
-
-
-def article():
-    """Lesson 07's three changes that keep the diagnosis."""
-    return [
-        layers.RandomFlip("horizontal"),
-        layers.RandomRotation(10 / 360, fill_mode="constant"),
-        layers.RandomZoom(0.1, fill_mode="constant"),
-    ]
 
 
 def draw_patients(label, groups, counts, rng):

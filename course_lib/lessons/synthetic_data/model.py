@@ -29,15 +29,13 @@ def train_classifier(images, label, real, augmentation=(), *, steps=CLASSIFIER["
     The same seed means the same first weights and the same number of steps, whatever the images are.
     """
     from course_lib import import_tensorflow
-    from course_lib.models import keras, layers, small_cnn
+    from course_lib.models import compile_with_cosine, keras, layers, small_cnn
 
     tf = import_tensorflow()
     keras.utils.set_random_seed(seed)
     cnn = small_cnn(images.shape[1:], 3, mean=real.mean(), variance=real.var())
     model = keras.Sequential([layers.Input(images.shape[1:]), *augmentation, cnn])
-    rate = keras.optimizers.schedules.CosineDecay(CLASSIFIER["rate"], float(steps))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(rate), loss, steps_per_execution=10)
+    compile_with_cosine(model, CLASSIFIER["rate"], steps, steps_per_execution=10)
     batches = tf.data.Dataset.from_tensor_slices((images, label)).shuffle(len(images), seed=seed).repeat()
     batches = batches.batch(CLASSIFIER["batch"])
     model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=list(callbacks))
