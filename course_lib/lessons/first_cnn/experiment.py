@@ -16,7 +16,7 @@ RUNS = {"networks": range(5), "heads": range(1)}  # the second sums up what the 
 FLATTEN, GAP, SMALL = model.ARMS
 # Model, training patients, epochs, number of seeds. The first row is what the notebook trains live.
 PLAN = [(FLATTEN, 100, 25, 5), (SMALL, 600, 10, 1), (GAP, 100, 25, 3), (SMALL, 100, 25, 2)]
-QUICK = [(FLATTEN, 8, 1, 1), (GAP, 8, 1, 1), (SMALL, 8, 2, 1)]
+QUICK = [(FLATTEN, 40, 2, 1), (GAP, 40, 2, 1), (SMALL, 40, 2, 1)]
 TO_SHOW = [(FLATTEN, 100), (SMALL, 600)]  # by the explorer, with the weights of seed 0
 SHIFT = 6  # pixels to the right and down, for the question whether a model knows places or shapes
 SLICES_TO_KEEP = 3  # of each class, for the explorer
