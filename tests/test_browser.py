@@ -29,6 +29,7 @@ NOTEBOOK = "01_convolution.ipynb"
 ANSWER = "def output_size(size, kernel, stride, padding):\n    return (size + 2 * padding - kernel) // stride + 1\n\n"
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(
         BROWSER is None, reason="no Chromium and no Chrome on this machine: install one to run this test"
     ),

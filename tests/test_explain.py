@@ -5,6 +5,8 @@ import pytest
 
 from course_lib import explain, models
 
+pytestmark = pytest.mark.slow
+
 keras = models.keras
 rng = np.random.default_rng(0)
 IMAGES = rng.random((3, 12, 10, 2), np.float32)

@@ -79,6 +79,7 @@ def test_there_are_explorers():
     assert {"convolution.sliding_window", "pooling.window", "activation.neuron"} <= EXPLORERS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_extremes(name):
     check_extremes(EXPLORERS[name]())

@@ -5,6 +5,8 @@ import pytest
 
 from course_lib import gan
 
+pytestmark = pytest.mark.slow
+
 keras, layers, tf = gan.keras, gan.layers, gan.tf
 
 

@@ -15,6 +15,8 @@ from tqdm import tqdm
 from course_lib import ROOT, models
 from course_lib.tools import run_notebooks
 
+pytestmark = pytest.mark.slow
+
 keras, layers = models.keras, models.layers
 
 

@@ -6,6 +6,8 @@ import pytest
 from course_lib import recurrent
 from course_lib.models import layers
 
+pytestmark = pytest.mark.slow
+
 FEATURES, UNITS = 3, 5
 X = np.random.default_rng(1).normal(size=(4, 9, FEATURES))
 

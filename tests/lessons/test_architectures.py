@@ -10,6 +10,8 @@ from course_lib import data, models, results
 from course_lib.lessons.architectures import experiment, explorers
 from course_lib.lessons.architectures import model as lesson
 
+pytestmark = pytest.mark.slow
+
 keras, layers = models.keras, models.layers
 NETWORKS = [lesson.small_alexnet, lesson.small_vgg, lesson.small_resnet]
 

@@ -8,6 +8,8 @@ from course_lib import ROOT, models, results
 from course_lib.lessons.augmentation import explorers, model
 from course_lib.tools import notebooks
 
+pytestmark = pytest.mark.slow
+
 RETINA = "retina, microaneurysms (real)"
 
 

@@ -20,6 +20,8 @@ from course_lib.lessons.beyond import distribute, explorers, monitoring, serve
 from course_lib.lessons.beyond import model as beyond
 from course_lib.lessons.explanations.model import stored_network
 
+pytestmark = pytest.mark.slow
+
 keras = models.keras
 
 

@@ -16,6 +16,8 @@ from course_lib.lessons.capstone.layers import RandomPose
 from course_lib.models import keras
 from course_lib.tools import run_notebooks
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = ROOT / "notebooks" / "17_capstone.ipynb"
 
 

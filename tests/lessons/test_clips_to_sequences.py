@@ -7,6 +7,8 @@ from sklearn.metrics import roc_auc_score
 from course_lib import results
 from course_lib.lessons.clips_to_sequences import explorers, model
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_sector_is_the_largest_region_that_changes_without_holes():
     rng = np.random.default_rng(0)

@@ -7,6 +7,8 @@ from course_lib import data, models, results
 from course_lib.images import add_marker
 from course_lib.lessons.explanations import model as lesson
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_marker_is_a_cross_where_it_is_asked_for_and_stays_inside():
     images = np.zeros((3, 16, 16, 1), np.float32)

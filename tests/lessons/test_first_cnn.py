@@ -9,6 +9,8 @@ import pytest
 from course_lib import ROOT, models, results
 from course_lib.lessons.first_cnn import explorers, model
 
+pytestmark = pytest.mark.slow
+
 keras, layers = models.keras, models.keras.layers
 
 

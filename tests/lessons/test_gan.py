@@ -7,6 +7,8 @@ from course_lib import data, gan, results
 from course_lib.lessons.gan import experiment, explorers
 from course_lib.lessons.gan import model as lesson
 
+pytestmark = pytest.mark.slow
+
 tf = gan.tf
 
 

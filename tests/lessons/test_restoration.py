@@ -11,6 +11,8 @@ from course_lib import results
 from course_lib.lessons.restoration import experiment, explorers
 from course_lib.lessons.restoration import model as restore
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def images():

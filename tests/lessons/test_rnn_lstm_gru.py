@@ -12,6 +12,8 @@ from course_lib.lessons.rnn_lstm_gru import explorers, model
 from course_lib.ops import sigmoid
 from course_lib.tools import notebooks
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_forget_gate_multiplies_what_is_left():
     cell, plain = explorers.one_unit(lag=30, bias=2.0, weight=0.0)

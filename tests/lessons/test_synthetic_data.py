@@ -10,6 +10,8 @@ from course_lib.lessons.synthetic_data import exercises as lesson
 from course_lib.lessons.synthetic_data import explorers
 from course_lib.lessons.synthetic_data.model import nearest_of_class, slices_of
 
+pytestmark = pytest.mark.slow
+
 STUDIES = results.load("synthetic_data/study")
 SEEDS = list(STUDIES)
 

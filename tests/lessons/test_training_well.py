@@ -8,6 +8,8 @@ from course_lib.lessons.training_well.exercises import warm_cosine
 from course_lib.lessons.training_well.model import candidates, choose, comparison, learning_rates, network
 from course_lib.tools import notebooks
 
+pytestmark = pytest.mark.slow
+
 PARTS = sorted(path.stem for path in (results.LESSONS / "training_well" / "results").glob("*.json"))
 
 
