@@ -199,4 +199,4 @@ def test_lesson_in_jupyterlab(lab, page):
     cell.get_by_text("✔ Correct").wait_for()
     cell.get_by_text("Hint 1 of ").wait_for()
     progress = json.loads((lab[1] / "progress.json").read_text(encoding="utf-8"))
-    assert progress["01"]["output_size"]["correct"]
+    assert progress["convolution"]["output_size"]["correct"]

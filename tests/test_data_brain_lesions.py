@@ -259,14 +259,6 @@ def pickled(path):
     np.savez(path, images=np.array([{}], dtype=object), masks=np.zeros(1), positions=np.zeros(1))
 
 
-def empty(path):
-    path.write_bytes(b"")
-
-
-def text(path):
-    path.write_text("not an archive")
-
-
 @pytest.mark.parametrize(
     "damage",
     [

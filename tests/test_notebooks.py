@@ -121,13 +121,9 @@ def short_enough_to_read(name, notebook):
 
 
 def links_resolve(name, notebook):
-    """Every link leads somewhere; one to a lesson that the README calls planned may wait for it."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    planned = re.findall(r"^\| (\d\d) \|.*\| planned \|$", readme, re.MULTILINE)
     for cell in (cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"):
         for target in re.findall(r"\]\(([^)#]+)\)", source(cell)):
-            waits = re.fullmatch(r"\d\d_\w+\.ipynb", target) and number(target) in planned
-            if not (target.startswith("https://") or (ROOT / "notebooks" / target).exists() or waits):
+            if not (target.startswith("https://") or (ROOT / "notebooks" / target).exists()):
                 yield f"link to {target}, which does not exist"
 
 
@@ -160,6 +156,17 @@ def exercises_are_untouched_and_complete(name, notebook):
         yield "a lesson has at least three coding exercises and two understanding questions"
 
 
+def options_have_replies(name, notebook):
+    """The letters of a question in the text are those that its exercise replies to."""
+    module = importlib.import_module(f"course_lib.lessons.{topic(name)}.exercises")
+    for before, cell in itertools.pairwise(notebook["cells"]):
+        asked = re.fullmatch(r'exercises\.(\w+)\.check\("…"\)', source(cell))
+        if asked and isinstance(exercise := getattr(module, asked[1], None), Choice):
+            letters = re.findall(r"^(?:- )?([a-z])\) ", source(before), re.MULTILINE)
+            if letters != list(exercise.replies):
+                yield f"question {asked[1]} offers {letters} and replies to {list(exercise.replies)}"
+
+
 def explorers_are_shown(name, notebook):
     module = importlib.import_module(f"course_lib.lessons.{topic(name)}.explorers")
     offered = {
@@ -188,6 +195,7 @@ RULES = [
     links_resolve,
     imports_stand_in_the_setup_cell,
     exercises_are_untouched_and_complete,
+    options_have_replies,
     explorers_are_shown,
 ]
 
@@ -254,6 +262,10 @@ FAULTS = {  # rule -> ways to break a good notebook, in place
         lambda nb: replace(nb, "return ...  # your code here", "return 42"),
         lambda nb: replace(nb, 'exercises.flipping.check("…")', 'exercises.flipping.check("b")'),
         lambda nb: replace(nb, "output_size = exercises.output_size.check", "exercises.output_size.check"),
+    ],
+    options_have_replies: [
+        lambda nb: [c.update(source=source(c).replace("\n- c) ", "\n- e) ")) for c in nb["cells"]],
+        lambda nb: [c.update(source=source(c).replace("\n- d) ", "\n- ")) for c in nb["cells"]],
     ],
     explorers_are_shown: [
         lambda nb: replace(nb, "explorers.sliding_window().show()", "pass"),
