@@ -514,9 +514,10 @@ def find_lesson(root, lesson):
     raise Problem(f"There is no lesson {lesson!r}; there are: {', '.join(path.stem for path in notebooks)}.")
 
 
-def run(root, numbers, save):
+def run(root, numbers, save, solved):
     prepare(root)
-    return tool(root, "run_notebooks", numbers + (["--save"] if save else []))
+    more = (["--save"] if save else []) + (["--solved", solved] if solved else [])
+    return tool(root, "run_notebooks", numbers + more)
 
 
 def tool(root, name, arguments):
@@ -545,6 +546,9 @@ def parse(arguments):
     sub = commands.add_parser("run", help="execute notebooks without a browser; seconds and memory beside the budget")
     sub.add_argument("numbers", nargs="*", metavar="NUMBER", help="such as 01 07; all if none is given")
     sub.add_argument("--save", action="store_true", help="for authors: store the outputs in notebooks/")
+    sub.add_argument(
+        "--solved", choices=["reference", "other"], help="for authors: with all exercises solved, in this style"
+    )
     sub = commands.add_parser("new", help="for authors: start a lesson from the template")
     sub.add_argument("topic", help="its name, such as segmentation")
     sub = commands.add_parser(
@@ -575,7 +579,7 @@ def main(arguments):
         if options.command == "test":
             return test(ROOT, options.passed_on, options.quick, options.lesson)
         if options.command == "run":
-            return run(ROOT, options.numbers, options.save)
+            return run(ROOT, options.numbers, options.save, options.solved)
         prepare(ROOT, tests=True)
         if options.command == "new":
             return tool(ROOT, "new_lesson", [options.topic])

@@ -745,6 +745,7 @@ def test_arguments_reach_the_right_command():
     assert (options.command, options.author, options.passed_on) == ("lab", True, ["--no-browser"])
     options = course.parse(["test", "-k", "conv", "-x", "tests/test_ops.py"])
     assert options.passed_on == ["-k", "conv", "-x", "tests/test_ops.py"]
+    assert course.parse(["run", "--solved", "other"]).solved == "other"
     options = course.parse(["run", "01", "7", "--save"])
     assert (options.numbers, options.save) == (["01", "7"], True)
     assert course.parse(["test", "--quick"]).quick and course.parse(["test", "--lesson", "13"]).lesson == "13"
@@ -877,6 +878,24 @@ def test_the_memory_of_children_counts(notebooks):
     )
     _, peak_memory_mb, error = execute(notebooks / "01_big.ipynb")
     assert error is None and 320 < peak_memory_mb < 600
+
+
+@pytest.mark.parametrize("style", ["reference", "other"])
+def test_a_lesson_can_be_run_as_by_a_student_who_solved_it(notebooks, capsys, style):
+    write_notebook(
+        notebooks,
+        "01_convolution.ipynb",
+        "import json\nfrom pathlib import Path\nfrom course_lib.lessons.convolution import exercises",
+        "def output_size(size, kernel, padding, stride):\n    return ...",
+        "output_size = exercises.output_size.check(output_size)",
+        "assert json.loads(Path('progress.json').read_text())['convolution']['output_size']['correct']",
+    )
+    before = snapshot(notebooks)
+    assert run_notebooks.main(["01", "--solved", style], notebooks) == 0
+    assert run_notebooks.main(["01"], notebooks) == 1  # untouched, nothing is recorded
+    assert run_notebooks.main(["01", "--solved", style, "--save"], notebooks) == 2
+    assert snapshot(notebooks) == before
+    assert "--save stores the untouched notebook" in capsys.readouterr().err
 
 
 def test_an_unknown_number_is_refused(notebooks, capsys):
