@@ -165,6 +165,7 @@ def folder_with_a_false_claim(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_in_a_notebook_a_reader_goes_on_and_nbval_stops(folder_with_a_false_claim, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("COURSE_CAPSTONE_DATA", "none")  # else conftest.py generates them

@@ -138,6 +138,7 @@ def test_brightness_noise_and_position_do_not_tell_the_class(dataset):
     assert balanced_accuracy_score(dataset.test.targets["label"], guess) < 0.36  # chance is 0.25
 
 
+@pytest.mark.slow
 def test_a_linear_model_stays_low_and_a_split_by_slice_leaks(dataset):
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import balanced_accuracy_score

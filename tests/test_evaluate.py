@@ -269,6 +269,7 @@ def test_the_rate_found_at_few_false_alarms_by_hand():
     assert (tied.value, tied.low) == (0, 0) and 0 < tied.high < 0.4
 
 
+@pytest.mark.slow
 def test_the_rate_found_at_few_false_alarms_is_covered():
     rng, truth = np.random.default_rng(11), np.repeat([1, 0], [60, 300])
     scores = (rng.normal(size=360) + 1.5 * truth for _ in range(150))
@@ -297,6 +298,7 @@ def test_a_paired_difference_is_surer_than_two_intervals():
     assert np.allclose([back.value, back.low, back.high], [-gain.value, -gain.high, -gain.low])
 
 
+@pytest.mark.slow
 def test_intervals_of_a_difference_contain_the_truth_as_often_as_they_say():
     rng = np.random.default_rng(1)
     hits = 0
@@ -315,6 +317,7 @@ def test_above_below_and_not_shown():
     assert not evaluate.Estimate(0.1, 0.0, 0.2, 9, "patients").above
 
 
+@pytest.mark.slow
 def test_the_detectable_difference_is_shown_as_often_as_it_says():
     rng = np.random.default_rng(12)
 
@@ -341,6 +344,7 @@ def mean_score(truth, score):
     return score.mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds, spread", [(3, 0.05), (5, 0.1), (10, 0.0)])
 def test_intervals_between_recipes_hold_over_seeds_and_patients(seeds, spread):
     rng, estimates = np.random.default_rng(13), []
