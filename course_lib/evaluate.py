@@ -1,4 +1,4 @@
-"""Measures of a classifier's quality, with intervals that respect the patient (lesson 10 explains them).
+"""Measures of a classifier's quality, with intervals that respect the patient (lesson evaluation explains them).
 
 The measures themselves are scikit-learn's; this module adds what it lacks. "Truth" is 1 for a patient or image with
 the disease (the positive class) and 0 without, unless a docstring says otherwise.

@@ -1,4 +1,4 @@
-"""Explanations of an image classifier: maps of what its output depends on, and scores of such maps (lesson 11).
+"""Explanations of an image classifier: maps of what its output depends on, and scores of such maps (lesson explanations).
 
 All maps are float32 arrays (n, h, w), one for each image. `model` is a Keras model whose outputs are logits, (n, classes);
 with a single logit (n, 1), class 1 has that logit and class 0 its negative. `target` is the class to explain, one for

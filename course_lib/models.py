@@ -46,7 +46,7 @@ def small_cnn(input_shape, classes, *, mean=0.0, variance=1.0):
 
 
 def compile_with_cosine(model, rate, steps, *, loss=None, clipnorm=None, **options):
-    """Compile `model` with Adam, whose learning rate falls from `rate` to 0 along a cosine in `steps` steps (lesson 08).
+    """Compile `model` with Adam, whose learning rate falls from `rate` to 0 along a cosine in `steps` steps (lesson training_well).
 
     loss: None is the cross-entropy between class numbers (n,) and logits (n, classes).
     clipnorm: largest norm of a gradient; a longer one is shortened. options: more for `model.compile`, such as metrics.
@@ -58,7 +58,7 @@ def compile_with_cosine(model, rate, steps, *, loss=None, clipnorm=None, **optio
 
 @keras.saving.register_keras_serializable("course")
 class RandomIntensity(layers.Layer):
-    """Changes images (n, h, w, c) in [0, 1] as another MR scanner might, while training only (lesson 07).
+    """Changes images (n, h, w, c) in [0, 1] as another MR scanner might, while training only (lesson augmentation).
 
     gain: each image is multiplied by a number drawn from 1 − gain to 1 + gain,
     gamma: after it was raised to a power drawn from e^−gamma to e^gamma,

@@ -1,4 +1,4 @@
-"""Layers, losses, optimisers and a training loop in NumPy: the library that lesson 04 builds.
+"""Layers, losses, optimisers and a training loop in NumPy: the library that lesson network_from_scratch builds.
 
 Every layer has the same four parts:
     forward(x)          returns the layer's output y and remembers what backward needs

@@ -1,4 +1,4 @@
-"""From clips to sequences: windows of fixed length, and features of each frame (lesson 12 explains them).
+"""From clips to sequences: windows of fixed length, and features of each frame (lesson clips_to_sequences explains them).
 
 Feature names and definitions are those of the Image Biomarker Standardisation Initiative (IBSI): Zwanenburg et al. 2020,
 doi 10.1148/radiol.2020191145; its manual is arXiv:1612.07003. What an image's region of interest is there, is `roi` here.

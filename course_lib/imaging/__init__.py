@@ -1,4 +1,4 @@
-"""From a medical image file to an array for a network; lesson 05 explains what is done here.
+"""From a medical image file to an array for a network; lesson medical_images explains what is done here.
 
     read     a DICOM file, or a sentence that says what is wrong with it
     greys    units, window, scale

@@ -30,7 +30,7 @@ from traitlets import default
 from course_lib import ROOT
 
 CELL_SECONDS = 600
-"""A cell that takes longer has hung. The budget of a whole notebook is at most 90 s on two cores, of lesson 17 240 s."""
+"""A cell that takes longer has hung. The budget of a whole notebook is at most 90 s on two cores, of lesson capstone 240 s."""
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 

@@ -1,4 +1,4 @@
-"""Does this machine have what the course needs? Lesson 00 asks."""
+"""Does this machine have what the course needs? Lesson start_here asks."""
 
 import importlib.metadata
 import os

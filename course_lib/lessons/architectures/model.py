@@ -18,7 +18,7 @@ def conv_block(x, channels, kernel=3, *, strides=1, batch_norm=True, activation=
     """Convolution, batch norm if asked for, activation: feature maps x (n, h, w, c) to (n, ⌈h/s⌉, ⌈w/s⌉, channels).
 
     Batch norm brings its own shift, so that the convolution then needs no bias. Its momentum is 0.9, for the few
-    hundred steps that a run in the course has (lesson 08).
+    hundred steps that a run in the course has (lesson training_well).
     """
     from course_lib.models import layers
 

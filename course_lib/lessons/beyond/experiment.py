@@ -4,7 +4,7 @@
 
 The patients are the same for all seeds (brain-lesions, seed 0, 64×64); a seed decides first weights and order of training.
 
-- plain: the small CNN, trained on the images as they are. That of seed 0 is lesson 11's, which trained longer.
+- plain: the small CNN, trained on the images as they are. That of seed 0 is that of lesson explanations, which trained longer.
 - varied: the plain one of the same seed, trained on with images whose gain, gamma and noise vary
   (`models.RandomIntensity`); their resolution never does.
 

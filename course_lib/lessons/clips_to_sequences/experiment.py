@@ -1,4 +1,4 @@
-"""What lesson 12 shows as stored, and what datasets/README.md says of echo-cine. A seed is another set of patients.
+"""What this lesson shows as stored, and what datasets/README.md says of echo-cine. A seed is another set of patients.
 
 python -m course_lib.lessons.clips_to_sequences.experiment [windows | echo_cine] [--quick]
 """

@@ -1,4 +1,4 @@
-"""Explorer of lesson 12, from clips to sequences."""
+"""The explorer of the lesson from clips to sequences."""
 
 import functools
 

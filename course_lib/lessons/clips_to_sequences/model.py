@@ -1,4 +1,4 @@
-"""What lesson 12's notebook, explorer and experiment share; lesson 13 takes the places and curves from here too."""
+"""What this lesson's notebook, explorer and experiment share; lesson rnn_lstm_gru takes the places and curves from here too."""
 
 import numpy as np
 from scipy import ndimage, stats

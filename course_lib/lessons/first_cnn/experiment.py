@@ -1,4 +1,4 @@
-"""Lesson 06 over several seeds: the article's model with its Flatten head, with global average pooling, the small CNN.
+"""This lesson over several seeds: the article's model with its Flatten head, with global average pooling, the small CNN.
 
 python -m course_lib.lessons.first_cnn.experiment [networks] [heads]
 """

@@ -1,4 +1,4 @@
-"""Lesson 04 over five seeds: the CNN in NumPy, its baselines, and the same body with a head for the lesion area.
+"""This lesson over five seeds: the CNN in NumPy, its baselines, and the same body with a head for the lesion area.
 
     python -m course_lib.lessons.network_from_scratch.experiment [--quick]
 
@@ -56,7 +56,7 @@ def baselines(seed, quick=False):
 
 
 def five_seeds(seed, quick=False):
-    """The CNN of lesson 04 in NumPy on brain-lesions (simulated), 32×32: accuracy per slice on unseen patients; mean
+    """This lesson's CNN in NumPy on brain-lesions (simulated), 32×32: accuracy per slice on unseen patients; mean
     squared error of the lesion area in units of the training variance.
 
     The seed sets the initial weights and the order of the mini-batches; the patients stay the same. Intervals: 95 %,

@@ -48,7 +48,7 @@ def train_marker(images, masks, seed, epochs):
 
 
 def readers(seed, quick=False):
-    """A classifier (lesson 10's) and a marker (a U-Net that marks lesions), trained on undamaged slices."""
+    """A classifier (lesson evaluation's) and a marker (a U-Net that marks lesions), trained on undamaged slices."""
     brains = brain_slices(quick)
     train, test = brains.train, brains.test
     classifier = train_classifier(train.x, train.targets["label"], epochs=1 if quick else 14, seed=seed)

@@ -1,4 +1,4 @@
-"""What lesson 13 shows as stored: a memory task, rhythm, ejection fraction, and the gates of one trained LSTM.
+"""What this lesson shows as stored: a memory task, rhythm, ejection fraction, and the gates of one trained LSTM.
 
     python -m course_lib.lessons.rnn_lstm_gru.experiment [memory | rhythm | ejection | gates] [--quick]
 

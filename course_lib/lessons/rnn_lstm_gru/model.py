@@ -1,4 +1,4 @@
-"""What lesson 13's notebook, explorers, experiment and tests share: what the networks see, the networks, the stored runs."""
+"""What this lesson's notebook, explorers, experiment and tests share: what the networks see, the networks, the stored runs."""
 
 import numpy as np
 

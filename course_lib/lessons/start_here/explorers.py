@@ -1,4 +1,4 @@
-"""The explorer of lesson 00: the real images that come with the course."""
+"""The explorer of the first lesson: the real images that come with the course."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Lesson 08's comparisons: optimisers, learning rates, schedules, losses, class weights, batch sizes, regularisation.
+"""This lesson's comparisons: optimisers, learning rates, schedules, losses, class weights, batch sizes, regularisation.
 
     python -m course_lib.lessons.training_well.experiment [PART ...]
 
