@@ -1,4 +1,4 @@
-"""The same training in one process, or in several that work together as on a cluster (this lesson).
+"""The same training in one process, or in several that work together as on a cluster.
 
 `train` starts the workers on this machine; each of them runs `python -m course_lib.lessons.beyond.distribute FOLDER`.
 """
