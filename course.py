@@ -70,6 +70,8 @@ def check_python(version=sys.version_info[:3], find=shutil.which):
     else:
         command = "py -3.13 course.py" if os.name == "nt" else "python3.13 course.py"
         advice = f"install Python 3.13 from python.org or your system's packages, then run: {command}"
+        if find("uv"):  # it brings a suitable Python along
+            advice += " (or, since uv is on this machine: uv run --python 3.13 course.py lab)"
     raise Problem(f"This course needs Python 3.11, 3.12 or 3.13, you have {have}: {advice}")
 
 
@@ -319,7 +321,7 @@ def explain(output):
 
 
 def work_folder(root):
-    return Path(os.environ.get("COURSE_WORK") or root / "work").resolve()
+    return Path(os.environ.get("COURSE_WORK") or root / "work").expanduser().resolve()
 
 
 def fingerprint_of_cells(path):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def work_folder() -> Path:
     """Folder of the student's own files (notebooks, progress, saved models): `work/`, or $COURSE_WORK if set."""
-    return Path(os.environ.get("COURSE_WORK") or ROOT / "work")
+    return Path(os.environ.get("COURSE_WORK") or ROOT / "work").expanduser()
 
 
 def import_tensorflow():

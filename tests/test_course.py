@@ -50,6 +50,11 @@ def test_an_unsuitable_python_gets_one_sentence(version):
     assert sentence.isascii()  # an old Python may be unable to print more
 
 
+def test_where_uv_is_installed_its_command_is_named():
+    with pytest.raises(course.Problem, match=r"uv run --python 3\.13 course\.py lab"):
+        course.check_python((3, 14, 0), find=lambda name: "/usr/bin/uv" if name == "uv" else None)
+
+
 @pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 9), (3, 13, 99)])
 def test_a_suitable_python_passes(version):
     course.check_python(version)
@@ -570,6 +575,8 @@ def test_a_damaged_original_is_named(root):
 def test_course_lib_means_the_same_work_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_WORK", str(tmp_path / "elsewhere"))
     assert course.work_folder(ROOT) == course_lib.work_folder() == tmp_path / "elsewhere"
+    monkeypatch.setenv("COURSE_WORK", "~/course")  # in a .env file or on Windows no shell fills in the home folder
+    assert course.work_folder(ROOT) == course_lib.work_folder() == Path.home() / "course"
     monkeypatch.delenv("COURSE_WORK")
     assert course.work_folder(ROOT) == course_lib.work_folder() == ROOT / "work"
 

@@ -87,7 +87,7 @@ class Dataset:
 
 def cache_folder() -> Path:
     """Folder of generated and downloaded data: `datasets/cache/`, or $COURSE_CACHE if it is set and not empty."""
-    return Path(os.environ.get("COURSE_CACHE") or ROOT / "datasets" / "cache")
+    return Path(os.environ.get("COURSE_CACHE") or ROOT / "datasets" / "cache").expanduser()
 
 
 def syntax_hash(*paths: str | Path) -> str:
