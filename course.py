@@ -436,8 +436,17 @@ def lab_command(root, author=False, passed_on=()):
     return command + list(passed_on)
 
 
+def decline_news(venv):
+    """Answer JupyterLab's question about news beforehand: it lies over the notebook, and a yes asks a website."""
+    settings = venv / "share" / "jupyter" / "lab" / "settings"
+    settings.mkdir(parents=True, exist_ok=True)
+    answer = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+    write_atomically(settings / "overrides.json", json.dumps(answer, indent=1))
+
+
 def lab(root, author, passed_on):
     prepare(root)
+    decline_news(root / ".venv")
     if not author:
         hand_out(root)
     command = lab_command(root, author, passed_on)

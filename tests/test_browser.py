@@ -43,10 +43,9 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     (folder / "home").mkdir()
     shutil.copy(ROOT / "notebooks" / NOTEBOOK, folder / "home")
-    # No question about news on the first start: it would lie over the notebook.
-    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    # As `course.py lab` does before it starts.
+    decline = "import course, pathlib, sys; course.decline_news(pathlib.Path(sys.prefix))"
+    subprocess.run([sys.executable, "-c", decline], cwd=ROOT, check=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -157,6 +156,9 @@ def _pixels(picture):
 
 
 def test_lesson_in_jupyterlab(lab, page):
+    page.wait_for_timeout(2000)  # the question would come a moment after the page
+    assert page.get_by_text("official Jupyter news").count() == 0
+
     # Opened, but not run: a reader sees the still picture.
     cell = _cell(page, "explorers.sliding_window().show()")
     still = cell.locator(".jp-RenderedImage img")
