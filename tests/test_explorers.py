@@ -1,5 +1,6 @@
 """Every explorer of every lesson, at every extreme of every control; and the base they stand on."""
 
+import base64
 import importlib
 import inspect
 import io
@@ -154,6 +155,16 @@ def test_show_emits_widget_picture_caption(monkeypatch, capfd):
     assert "image/png" in still and metadata["image/png"]["alt"] == "a line that rises from left to right"
     assert "as steep as you make it" in caption["text/markdown"]
     assert capfd.readouterr() == ("", "")
+
+
+def test_show_draws_once_and_the_still_picture_is_the_live_one(monkeypatch):
+    drawn = []
+    explorer = _explorer(lambda figure, **values: drawn.append(values) or _line(figure, **values))
+    outputs = _shown(monkeypatch)
+    explorer.show()
+    still, _ = outputs[1]
+    assert len(drawn) == 1
+    assert base64.b64decode(still["image/png"]) == explorer._picture.value == explorer.render()
 
 
 def test_a_moved_control_redraws_and_set_redraws_once(monkeypatch):

@@ -129,7 +129,8 @@ class Explorer:
 
     def show(self):
         """Display the controls and the picture, then the still picture for readers without a kernel."""
-        self._update()
+        self._picture.value = self.render()
+        self._message.value = ""
         for control in self.controls.values():
             control.observe(self._update, names="value")
         # widgets.Image has no alternative text, and its `tooltip` keeps ipywidgets 8.1 from showing the picture at all.
@@ -140,7 +141,7 @@ class Explorer:
         box = widgets.VBox(children, layout={"overflow": "visible"})  # no scroll bars inside the notebook's own
         box.add_class("course-explorer")
         display(box)
-        plot.show_png(self.render(), self.alt, self.caption)
+        plot.show_png(self._picture.value, self.alt, self.caption)
 
     def _update(self, _change=None):
         if self._paused:
