@@ -1,5 +1,6 @@
 """Every explorer of every lesson, at every extreme of every control; and the base they stand on."""
 
+import base64
 import importlib
 import inspect
 import io
@@ -10,6 +11,7 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 import pytest
+import traitlets
 from PIL import Image
 
 import course_lib
@@ -93,7 +95,8 @@ def test_words(name):
     assert explorer.alt != explorer.caption
     for key, control in explorer.controls.items():
         assert control.description.strip(), f"the control {key} has no label"
-        assert control.tooltip, f"the control {key} would show the word null as its tooltip"
+        tooltip = getattr(control, "tooltip", control.description)  # ipywidgets 7.7 has none
+        assert tooltip, f"the control {key} would show the word null as its tooltip"
         if not isinstance(control, widgets.Checkbox | widgets.BoundedFloatText):
             assert len(control.description) <= 45, f"the label of {key} is a sentence; the text can say it"
     assert inspect.getdoc(EXPLORERS[name]), f"{name} has no docstring"
@@ -154,6 +157,16 @@ def test_show_emits_widget_picture_caption(monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_show_draws_once_and_the_still_picture_is_the_live_one(monkeypatch):
+    drawn = []
+    explorer = _explorer(lambda figure, **values: drawn.append(values) or _line(figure, **values))
+    outputs = _shown(monkeypatch)
+    explorer.show()
+    still, _ = outputs[1]
+    assert len(drawn) == 1
+    assert base64.b64decode(still["image/png"]) == explorer._picture.value == explorer.render()
+
+
 def test_a_moved_control_redraws_and_set_redraws_once(monkeypatch):
     drawn = []
     explorer = _explorer(lambda figure, **values: drawn.append(values) or _line(figure, **values))
@@ -178,6 +191,23 @@ def test_value_error_becomes_a_sentence_and_the_picture_stays(monkeypatch):
     assert "the slope 3 is too steep" in explorer._message.value
     assert explorer._picture.value == before
     explorer.controls["slope"].value = 2
+    assert explorer._message.value == "" and explorer._picture.value != before
+
+
+class _ControlOf77(widgets.ValueWidget):
+    """A control as in ipywidgets 7.7, where reading `tooltip` raises AttributeError."""
+
+    value = traitlets.Int(1)
+    description = traitlets.Unicode("Slope")
+
+
+def test_controls_without_a_tooltip_build_and_answer(monkeypatch):
+    _shown(monkeypatch)
+    slope = _ControlOf77()
+    explorer = Explorer(_line, {"slope": slope}, alt="a line that rises", caption="As steep as you make it.")
+    explorer.show()
+    before = explorer._picture.value
+    slope.value = 2
     assert explorer._message.value == "" and explorer._picture.value != before
 
 

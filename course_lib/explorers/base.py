@@ -82,7 +82,9 @@ class Explorer:
         self.draw, self.controls, self.alt, self.caption = draw, controls, alt, caption
         for control in controls.values():
             # Without a tooltip, ipywidgets 8.1 shows the word "null" to whoever rests on a slider's label.
-            control.tooltip = control.tooltip or control.description
+            # Controls of ipywidgets 7.7, which Colab has, know no tooltip.
+            if control.has_trait("tooltip"):
+                control.tooltip = control.tooltip or control.description
         self._layout = layout or (lambda explorer: rows(*explorer.controls.values()))
         self._figure = Figure(figsize=size, dpi=100, layout="constrained")
         self._canvas = FigureCanvasAgg(self._figure)
@@ -100,6 +102,8 @@ class Explorer:
 
         Raises whatever `draw` raises: tests call this with the extremes of every control.
         """
+        for ax in self._figure.axes:
+            self._figure.delaxes(ax)  # `clear` alone would first prepare each for new drawings: a tenth of the time
         self._figure.clear()
         self.draw(self._figure, **{**self.values, **changes})
         self._canvas.draw()  # once; savefig would draw everything twice
@@ -125,7 +129,8 @@ class Explorer:
 
     def show(self):
         """Display the controls and the picture, then the still picture for readers without a kernel."""
-        self._update()
+        self._picture.value = self.render()
+        self._message.value = ""
         for control in self.controls.values():
             control.observe(self._update, names="value")
         # widgets.Image has no alternative text, and its `tooltip` keeps ipywidgets 8.1 from showing the picture at all.
@@ -136,7 +141,7 @@ class Explorer:
         box = widgets.VBox(children, layout={"overflow": "visible"})  # no scroll bars inside the notebook's own
         box.add_class("course-explorer")
         display(box)
-        plot.show_png(self.render(), self.alt, self.caption)
+        plot.show_png(self._picture.value, self.alt, self.caption)
 
     def _update(self, _change=None):
         if self._paused:

@@ -292,6 +292,11 @@ def test_an_uploaded_file_is_answered_in_words():
     assert ("yours: x.png", bytes(content)) in page.controls["file"].options
 
 
+def test_an_upload_of_ipywidgets_7_holds_a_dict_by_name():
+    upload = {"x.png": {"metadata": {"name": "x.png", "size": 4}, "content": b"\x89PNG"}}
+    assert explorers._uploaded(upload) == [("x.png", b"\x89PNG")] and explorers._uploaded({}) == []
+
+
 # ---- workers -------------------------------------------------------------------------------------
 
 

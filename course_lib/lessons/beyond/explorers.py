@@ -41,9 +41,8 @@ def _page_layout(explorer):
     )
 
     def take(_change):
-        for file in upload.value:
-            content = bytes(file["content"])
-            files.options = (*files.options, (f"yours: {file['name'][:40]}", content))
+        for name, content in _uploaded(upload.value):
+            files.options = (*files.options, (f"yours: {name[:40]}", content))
             files.value = content
 
     def say(_change=None):
@@ -53,6 +52,13 @@ def _page_layout(explorer):
     files.observe(say, "value")
     say()
     return widgets.VBox([rows(files, upload), said])
+
+
+def _uploaded(value):
+    """Pairs (name, bytes) of what a FileUpload holds: a tuple of dicts, or in ipywidgets 7.7 a dict by name."""
+    if isinstance(value, dict):
+        return [(name, bytes(file["content"])) for name, file in value.items()]
+    return [(file["name"], bytes(file["content"])) for file in value]
 
 
 def _draw_demo_page(figure, file):
