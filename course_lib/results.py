@@ -158,7 +158,7 @@ def lock(path: str, what: str = "file", timeout: float = -1) -> FileLock:
 
 @contextmanager
 def changed(path: str):
-    """The file's content, to be changed, and written as a whole if it was. Nobody else writes meanwhile."""
+    """The file's content, to be changed; written as a whole at the end. Nobody else writes meanwhile."""
     file = _file(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     with lock(path):

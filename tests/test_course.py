@@ -905,6 +905,23 @@ def test_a_lesson_can_be_run_as_by_a_student_who_solved_it(notebooks, capsys, st
     assert "--save stores the untouched notebook" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("style", "answer"), [("reference", "reference"), ("other", "also_correct[0]")])
+def test_solve_puts_the_answer_of_its_style_before_each_check_of_a_coding_exercise(style, answer):
+    def lesson(before=""):
+        check = "output_size = exercises.output_size.check(output_size)"
+        sources = [
+            f"def output_size(size):\n    return ...\n\n{before}{check}",
+            'exercises.flipping.check("…")',
+            "x = 1",
+        ]
+        return [*sources, check.replace("output_size", "no_exercise")]
+
+    notebook = new_notebook(cells=[*map(new_code_cell, lesson()), new_markdown_cell(lesson()[0])])
+    run_notebooks.solve(notebook, "convolution", style)
+    solved = lesson(f"output_size = exercises.output_size.{answer}\n")
+    assert [cell.source for cell in notebook.cells] == [*solved, lesson()[0]]
+
+
 def test_an_unknown_number_is_refused(notebooks, capsys):
     write_notebook(notebooks, "01_one.ipynb", "1")
     assert run_notebooks.main(["01", "42"], notebooks) == 2

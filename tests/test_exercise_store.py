@@ -143,10 +143,10 @@ def test_somebody_holds_the_lock(work, monkeypatch, capsys):
 
 
 def test_progress_table(work, capsys):
+    store.record("of_another_edition", "something", correct=True)  # first: what is recorded next must keep it
     store.record("convolution", "output_size", correct=True)
     store.record("convolution", "output_size", correct=False)
     store.record("convolution", "correlate", correct=False)
-    store.record("of_another_edition", "something", correct=True)
     store.progress()
     out = capsys.readouterr().out
     assert re.search(r"✔ output_size +2 attempts\n", out)
@@ -197,7 +197,7 @@ FIRST_EDITION = {
 
 def test_progress_by_number_becomes_progress_by_topic(work, capsys):
     work.mkdir()
-    both = FIRST_EDITION | {"convolution": {"correlate": {"attempts": 2, "correct": False}}}
+    both = FIRST_EDITION | {"convolution": {"correlate": {"attempts": 2, "correct": True, "since": "2025-01-01"}}}
     (work / "progress.json").write_text(json.dumps(both), encoding="utf-8")
     store.progress()
     assert re.search(r"✔ correlate +5 attempts\n", capsys.readouterr().out)
@@ -254,11 +254,11 @@ def test_link_and_mode_stay(work, tmp_path, monkeypatch, capsys):
     real = tmp_path / "synchronised" / "mine.json"
     real.parent.mkdir()
     real.write_text("{}")
-    real.chmod(0o644)
+    real.chmod(0o640)  # not what a new file gets
     (work / "progress.json").symlink_to(real)
     store.record("gan", "gan_losses", correct=True)
     assert (work / "progress.json").is_symlink() and _kept(work)["gan"]
-    assert real.stat().st_mode & 0o777 == 0o644
+    assert real.stat().st_mode & 0o777 == 0o640
     before = real.read_bytes()
     monkeypatch.setattr(store.os, "access", lambda *_: False)
     store.record("gan", "gan_losses", correct=True)

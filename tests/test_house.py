@@ -291,13 +291,32 @@ def shared_library(root):
     return [p for p in library.rglob("*.py") if p.relative_to(library).parts[0] not in ("lessons", "tools")]
 
 
+def library_problems(root):
+    """What is too long in the library that serves all lessons."""
+    tools = list((root / "course_lib" / "tools").rglob("*.py"))
+    for name, paths, allowed in [
+        ("course_lib without lessons/ and tools/", shared_library(root), LIBRARY_LINES),
+        ("course_lib/tools", tools, TOOLS_LINES),
+    ]:
+        if (lines := count_lines(paths)) > allowed:
+            yield f"{name} has {lines} lines, allowed are {allowed}"
+
+
 def test_the_shared_library_stays_small():
-    lines = count_lines(shared_library(ROOT))
-    assert lines <= LIBRARY_LINES, (
-        f"course_lib without lessons/ and tools/ has {lines} lines, allowed are {LIBRARY_LINES}"
-    )
-    lines = count_lines((ROOT / "course_lib" / "tools").rglob("*.py"))
-    assert lines <= TOOLS_LINES, f"course_lib/tools has {lines} lines, allowed are {TOOLS_LINES}"
+    problems = list(library_problems(ROOT))
+    assert not problems, "; ".join(problems)
+
+
+def test_a_library_that_is_too_long_is_seen(tmp_path):
+    library = tmp_path / "course_lib"
+    for folder, lines in [("exercises", 6000), ("tools", 1200), ("lessons/topic", 9000)]:
+        (library / folder).mkdir(parents=True)
+        (library / folder / "long.py").write_text("x = 1\n" * lines)
+    assert not list(library_problems(tmp_path))
+    (library / "tools" / "more.py").write_text("x = 1\n")
+    assert list(library_problems(tmp_path)) == ["course_lib/tools has 1201 lines, allowed are 1200"]
+    (library / "more.py").write_text("x = 1\n")
+    assert "has 6001 lines, allowed are 6000" in next(library_problems(tmp_path))
 
 
 def build_lesson(root):

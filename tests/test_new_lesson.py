@@ -21,6 +21,17 @@ def test_a_name_that_is_taken_or_no_name_is_refused():
         new_lesson.files("pooling")
 
 
+@pytest.mark.parametrize(
+    "there", ["course_lib/lessons/gait/model.py", "tests/lessons/test_gait.py", "notebooks/00_gait.ipynb"]
+)
+def test_whatever_part_of_a_lesson_is_there_its_name_is_taken(tmp_path, there):
+    for path in ("notebooks/00_other.ipynb", there):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("mine")
+    with pytest.raises(ValueError, match="There is a lesson called gait already"):
+        new_lesson.files("gait", tmp_path)
+
+
 def test_every_word_of_the_template_is_filled_in():
     made = new_lesson.files("heart_sounds")
     assert {path.parent.name for path in made} == {"heart_sounds", "lessons", "notebooks"}

@@ -262,16 +262,23 @@ FAULTS = {  # rule -> ways to break a good notebook, in place
         lambda nb: replace(nb, "return ...  # your code here", "return 42"),
         lambda nb: replace(nb, 'exercises.flipping.check("…")', 'exercises.flipping.check("b")'),
         lambda nb: replace(nb, "output_size = exercises.output_size.check", "exercises.output_size.check"),
+        lambda nb: first_code(nb).update(source='exercises.of_no_module.check("…")'),
     ],
     options_have_replies: [
         lambda nb: [c.update(source=source(c).replace("\n- c) ", "\n- e) ")) for c in nb["cells"]],
         lambda nb: [c.update(source=source(c).replace("\n- d) ", "\n- ")) for c in nb["cells"]],
+        lambda nb: [c.update(source=source(c).replace("\n- d) ", "\n- d) One.\n- e) ")) for c in nb["cells"]],
+        lambda nb: [c.update(source=re.sub(r"\n- ([ab])\)", other_letter, source(c))) for c in nb["cells"]],
     ],
     explorers_are_shown: [
         lambda nb: replace(nb, "explorers.sliding_window().show()", "pass"),
         lambda nb: [c["outputs"].pop(0) for c in code_cells(nb) if "explorers.sliding_window()" in source(c)],
     ],
 }
+
+
+def other_letter(found):
+    return "\n- b)" if found[1] == "a" else "\n- a)"
 
 
 def replace(notebook, old, new):
@@ -287,6 +294,24 @@ def test_rule_sees_a_fault(rule, fault):
     broken = copy.deepcopy(json.loads(path.read_text(encoding="utf-8")))
     fault(broken)
     assert list(rule(path.name, broken))
+
+
+def test_rule_for_exercises_sees_a_fault_of_their_module(monkeypatch):
+    module, path = importlib.import_module("course_lib.lessons.convolution.exercises"), "01_convolution.ipynb"
+    notebook = json.loads((ROOT / "notebooks" / path).read_text(encoding="utf-8"))
+    for attribute in ("topic", "name"):
+        with monkeypatch.context() as patch:
+            patch.setattr(module.output_size, attribute, "other")
+            (problem,) = exercises_are_untouched_and_complete(path, notebook)
+            assert problem.startswith("exercise output_size")
+    for kind, least in ((Coding, 3), (Choice, 2)):
+        with monkeypatch.context() as patch:
+            fewer = copy.deepcopy(notebook)
+            for key in [key for key, value in vars(module).items() if isinstance(value, kind)][least - 1 :]:
+                patch.delattr(module, key)
+                replace(fewer, f"exercises.{key}.check(", "print(")
+            (problem,) = exercises_are_untouched_and_complete(path, fewer)
+            assert problem.startswith("a lesson has at least three")
 
 
 def test_code_that_is_not_folded_counts():

@@ -25,7 +25,8 @@ def files(topic: str, root: Path = ROOT) -> dict[Path, str]:
         raise ValueError(f"{topic!r} cannot be a topic: use small letters, digits and single _, such as heart_sounds.")
     notebooks = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     folder = root / "course_lib" / "lessons" / topic
-    if folder.exists() or topic in [path.stem[3:] for path in notebooks]:
+    test = root / "tests" / "lessons" / f"test_{topic}.py"
+    if folder.exists() or test.exists() or topic in [path.stem[3:] for path in notebooks]:
         raise ValueError(f"There is a lesson called {topic} already: choose another name.")
     number = f"{max(int(path.name[:2]) for path in notebooks) + 1:02}"
     words = {
@@ -42,7 +43,7 @@ def files(topic: str, root: Path = ROOT) -> dict[Path, str]:
 
     found = {folder / f"{name}.py": filled(f"{name}.py") for name in ("exercises", "explorers", "model", "experiment")}
     found[folder / "__init__.py"] = ""
-    found[root / "tests" / "lessons" / f"test_{topic}.py"] = filled("test_lesson.py")
+    found[test] = filled("test_lesson.py")
     notebook = jupytext.reads(filled("lesson.py"), "py:percent")
     for place, cell in enumerate(notebook.cells):
         cell.id = f"{topic}-{place}"
