@@ -17,7 +17,7 @@ import numpy as np
 
 from course_lib import _checks
 
-VALUES_IN_TABLE = 2**22  # 16 MB in float32, and two tables at a time: bounds the memory that a convolution needs
+VALUES_IN_TABLE = 2**18  # 1 MB in float32: a table that stays in the processor's cache while it is multiplied
 
 # ---------- Convolution ----------------------------------------------------------------------------------------------
 
@@ -67,7 +67,7 @@ def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1,
     # With all windows written into a table, one column each, the convolution is one matrix product.
     output = np.empty((len(images), *grid.out, c_out), images.dtype)
     for part, table in _window_tables(_pad(images, grid, value=0), grid):
-        output[part] = _matmul(table.T, weights).reshape(output[part].shape)
+        _matmul(table.T, weights, out=output[part].reshape(-1, c_out))  # a view: parts lie side by side in memory
     if bias is not None:
         output += _checks.shape(bias, "bias", (c_out,), "one number for each kernel", images.dtype)
     return output
@@ -291,24 +291,28 @@ def _window_tables(padded, grid):
     """All windows as tables (k_h * k_w * c_in, windows), each with the index of its part of the output.
 
     Known as im2col (Chellapilla, Puri & Simard 2006, "High performance convolutional neural networks for document
-    processing"). A table repeats each pixel up to k_h * k_w times. To bound the memory it holds at most
-    VALUES_IN_TABLE: the windows of several images, of one image, or of some of its rows.
+    processing"). A table repeats each pixel up to k_h * k_w times. It holds at most VALUES_IN_TABLE: the windows of
+    several images, of one image, or of some of its rows, one at least.
     """
-    weights, (out_h, out_w) = math.prod(grid.kernel) * padded.shape[3], grid.out
+    (s_h, s_w), (d_h, d_w), (out_h, out_w) = grid.stride, grid.dilation, grid.out
+    reach = [d * (k - 1) + 1 for k, d in zip(grid.kernel, grid.dilation, strict=True)]
+    weights = math.prod(grid.kernel) * padded.shape[3]
     rows_at_once = min(out_h, max(1, VALUES_IN_TABLE // (weights * out_w)))
     images_at_once = max(1, VALUES_IN_TABLE // (weights * out_w * rows_at_once))
     for n in range(0, len(padded), images_at_once):
         # Channels first, so that long runs of memory are copied.
         channels = np.ascontiguousarray(np.moveaxis(padded[n : n + images_at_once], 3, 0))
+        windows = np.lib.stride_tricks.sliding_window_view(channels, reach, axis=(2, 3))
+        windows = windows[:, :, ::s_h, ::s_w, ::d_h, ::d_w].transpose(4, 5, 0, 1, 2, 3)
         for y in range(0, out_h, rows_at_once):
-            values = [channels[:, :, rows, columns][:, :, y : y + rows_at_once] for rows, columns in _positions(grid)]
-            yield np.s_[n : n + images_at_once, y : y + rows_at_once], np.stack(values).reshape(weights, -1)
+            table = windows[..., y : y + rows_at_once, :].reshape(weights, -1)
+            yield np.s_[n : n + images_at_once, y : y + rows_at_once], table
 
 
-def _matmul(a, b):
+def _matmul(a, b, out=None):
     """Matrix product without warnings: Apple's library gives false ones (https://github.com/numpy/numpy/issues/28687)."""
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        return a @ b
+        return np.matmul(a, b, out=out)
 
 
 def _combine_windows(operation, padded, grid):
