@@ -43,4 +43,6 @@ def test_the_stored_times_are_those_of_every_function_on_every_case():
         assert functions[:2] == ["course_lib.ops.conv2d", "tf.nn.conv2d"]
         assert len(set(functions)) == len(functions) == (2 if case[0].startswith("8") else 4)
     for row in rows:
-        assert 0 < row["lower_quartile_ms"] <= row["median_ms"] <= row["upper_quartile_ms"]
+        assert 0 < row["least_ms"] <= row["median_ms"]
+        # A second thread would make it up to twice the time on the clock.
+        assert 0 < row["cpu_ms"] < 1.1 * row["least_ms"]
