@@ -132,14 +132,17 @@ def _bare_pixels(dataset):
     from pydicom.pixels.utils import get_expected_length
 
     length = get_expected_length(dataset)
-    raw = bytes(dataset.PixelData[:length])
+    raw = bytearray(dataset.PixelData[: length + length % 2].ljust(length + length % 2, b"\0"))
+    little = dataset.file_meta.TransferSyntaxUID.is_little_endian
+    if length % 2:  # one byte fills up the last word; in a big-endian word it stands first
+        raw[length if little or dataset["PixelData"].VR == "OB" else length - 1] = 0
     unused = dataset.BitsAllocated - dataset.BitsStored
     if unused and dataset.BitsAllocated in (8, 16, 32) and dataset.HighBit == dataset.BitsStored - 1:
-        order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
+        order = "<" if little else ">"
         signed = "i" if dataset.PixelRepresentation else "u"
         words = np.frombuffer(raw, f"{order}{signed}{dataset.BitsAllocated // 8}")
         raw = (words << unused >> unused).astype(words.dtype).tobytes()  # signed: the sign is repeated, as it has to be
-    return raw + bytes(length % 2)
+    return bytes(raw)
 
 
 def blank_outside(dataset, top, bottom, left, right):
@@ -176,9 +179,9 @@ def blank_outside(dataset, top, bottom, left, right):
     blanked = np.full_like(stored, black)
     blanked[inside] = stored[inside]
     result = copy.deepcopy(dataset)
-    for element in list(result):
-        if element.keyword == "IconImageSequence" or 0x6000 <= element.tag.group <= 0x60FF:
-            del result[element.tag]
+    for tag in list(result.keys()):  # not the elements: a damaged one cannot even be looked at
+        if tag == 0x00880200 or 0x6000 <= tag.group <= 0x60FF:  # Icon Image Sequence, overlays
+            del result[tag]
     if blanked.itemsize <= 2:
         result.set_pixel_data(blanked, kind, dataset.BitsStored, generate_instance_uid=False)
         return result

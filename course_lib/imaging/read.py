@@ -186,7 +186,7 @@ def _decoding_complaint(dataset, text):
             f"is compressed as '{name}', for which no decoder is installed. "
             "pydicom's page on compressed pixel data lists the package that can read it."
         )
-    return f"has pixels that cannot be decoded as '{name}': {text}"
+    return f"has pixels that cannot be decoded as '{name}': {text[:200]}"
 
 
 def _name(syntax):
