@@ -67,7 +67,9 @@ def expected(dataset):
         return colours / (2.0 ** dataset.RedPaletteColorLookupTableDescriptor[2] - 1), colours
     if dataset.SamplesPerPixel > 1:
         return stored / (2.0**dataset.BitsStored - 1), stored
-    slope, intercept = (group(dataset, "PixelValueTransformationSequence", f"Rescale{n}") for n in ("Slope", "Intercept"))
+    slope, intercept = (
+        group(dataset, "PixelValueTransformationSequence", f"Rescale{n}") for n in ("Slope", "Intercept")
+    )
     if "ModalityLUTSequence" in dataset:
         values = apply_modality_lut(stored, dataset).astype(float)
     elif "DoseGridScaling" in dataset:

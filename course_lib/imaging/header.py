@@ -41,9 +41,9 @@ def value(dataset, keyword):
     try:
         found = dataset.get(keyword)
     except Exception:
-        raw = getattr(dataset.get_item(keyword), "value", None)
-        text = raw.decode("latin-1", "replace").strip("\0 ") if isinstance(raw, bytes) else raw
         tag = tag_for_keyword(keyword)
+        raw = getattr(dataset._dict.get(tag), "value", None)  # get_item, too, may try to make sense of it
+        text = raw.decode("latin-1").strip("\0 ") if isinstance(raw, bytes) else raw
         hint = " Decimals are written with a point." if isinstance(text, str) and "," in text else ""
         raise ValueError(
             f"{dictionary_description(keyword)} ({tag >> 16:04X},{tag & 0xFFFF:04X}) holds {text!r:.60}, which is no "

@@ -99,11 +99,13 @@ def read_series(paths):
     slices.sort(key=lambda one: one[0])
     positions = np.array([one[0] for one in slices])
     gaps = np.diff(positions)
-    step = float(np.median(gaps))
+    step = float(np.sort(gaps)[(len(gaps) - 1) // 2])
     for gap, one, other in zip(gaps, slices, slices[1:], strict=False):
         pair = f"{one[4].name} and {other[4].name}"
         if gap < 0.01:
             raise ValueError(f"Two slices lie at the same place ({pair}): repeated, or of several points in time.")
+    for gap, one, other in zip(gaps, slices, slices[1:], strict=False):
+        pair = f"{one[4].name} and {other[4].name}"
         if abs(gap - step) > 0.02 * step + 0.01:
             raise ValueError(
                 f"The slices are not evenly spaced: {gap:.3g} mm between {pair}, {step:.3g} mm elsewhere. "
