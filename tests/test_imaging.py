@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import dcmread, examples
+from pydicom import dcmread, dcmwrite, examples
 from pydicom.data import get_testdata_file
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -153,10 +153,15 @@ def test_what_is_no_file_is_named(tmp_path):
             imaging.read_dicom(path)
 
 
-def test_a_file_without_preamble_is_read_with_a_remark():
-    with pytest.warns(UserWarning, match="no_meta.dcm.*no preamble"):
-        dataset = imaging.read_dicom(get_testdata_file("no_meta.dcm"))
-    assert np.array_equal(dataset.pixel_array, _ct().pixel_array)
+@pytest.mark.parametrize("syntax", ["explicit", "implicit"])
+def test_a_file_without_preamble_is_read_with_a_remark(syntax, tmp_path):
+    buffer = io.BytesIO()
+    dcmwrite(buffer, Dataset(_ct()), implicit_vr=syntax == "implicit", little_endian=True)
+    path = tmp_path / "old.dcm"
+    path.write_bytes(buffer.getvalue())
+    with pytest.warns(UserWarning, match="old.dcm: it has no preamble"):
+        dataset = imaging.read_dicom(path)
+    assert np.array_equal(imaging.to_hounsfield(dataset), imaging.to_hounsfield(_ct()))
 
 
 def test_damage_ends_in_sentences(tmp_path):

@@ -84,7 +84,7 @@ def greys(dataset, *, window=None):
         "orientation": orientation(dataset, headers[0]),
         "regions": tuple(ultrasound_regions(dataset)),
     }
-    if kind == "PALETTE COLOR" or (numbers(dataset, "SamplesPerPixel") or (1,))[0] > 1:
+    if is_colour(dataset):
         if window is not None:
             raise ValueError("A window maps grey values; this picture has colours.")
         values, largest = _colours(dataset, stored, kind)
@@ -114,6 +114,11 @@ def pixels(dataset):
         return dataset.pixel_array
     except Exception as error:
         raise ValueError(f"The pixels cannot be decoded: {' '.join(str(error).split())}") from error
+
+
+def is_colour(dataset):
+    palette = value(dataset, "PhotometricInterpretation") == "PALETTE COLOR"
+    return palette or (numbers(dataset, "SamplesPerPixel") or (1,))[0] > 1
 
 
 def modality_values(dataset, headers, stored):
@@ -271,8 +276,8 @@ def to_hounsfield(dataset):
     """
     if value(dataset, "Modality") != "CT":
         raise ValueError(f"Hounsfield units exist for CT alone; the modality here is {value(dataset, 'Modality')!r}.")
-    kind = value(dataset, "PhotometricInterpretation")
-    if kind == "PALETTE COLOR" or (numbers(dataset, "SamplesPerPixel") or (1,))[0] > 1:
+    if is_colour(dataset):
+        kind = value(dataset, "PhotometricInterpretation")
         raise ValueError(f"The picture has colours ({kind}): a screenshot or an overlay, without Hounsfield units.")
     headers = frame_headers(dataset)
     names = ("RescaleSlope", "RescaleIntercept")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from course_lib.imaging.greys import modality_values, pixels
-from course_lib.imaging.header import directions, frame_headers, numbers, orientation, spacing, towards, value
+from course_lib.imaging.greys import is_colour, modality_values, pixels
+from course_lib.imaging.header import directions, frame_headers, numbers, spacing, towards, value
 from course_lib.imaging.read import read_dicom
 
 
@@ -53,77 +53,60 @@ def read_series(paths):
             raise FileNotFoundError(f"There is no folder {folder}.")
         inside = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else [folder]
         paths = [p for p in inside if not p.name.startswith((".", "DICOMDIR"))]
-    slices, kinds = [], {}
+    slices, kinds = [], {"series": {}, "sizes": {}, "units": {}}
     for path in map(Path, paths):
         dataset = read_dicom(path)
-        if (numbers(dataset, "SamplesPerPixel") or (1,))[0] > 1 or "Palette" in str(
-            dataset.get("PhotometricInterpretation")
-        ).title():
+        if is_colour(dataset):
             raise ValueError(f"{path.name} has colours: a series of slices has grey values.")
-        headers, stored = frame_headers(dataset), pixels(dataset)
-        values, unit = modality_values(dataset, headers, stored)
+        headers = frame_headers(dataset)
+        values, unit = modality_values(dataset, headers, pixels(dataset))
         many = values if values.ndim == 3 else values[None]
         if len(headers) != len(many):
-            raise ValueError(
-                f"{path.name} has {len(many)} frames, and the header does not say where each of them lies."
-            )
+            raise ValueError(f"{path.name} has {len(many)} frames, and its header does not say where each one lies.")
         for header, picture in zip(headers, many, strict=True):
-            axes, place, mm = (
-                directions(header),
-                numbers(header, "ImagePositionPatient", 3),
-                spacing(dataset, header)[0],
-            )
+            axes, place = directions(header), numbers(header, "ImagePositionPatient", 3)[:3]
+            mm = spacing(dataset, header)[0]
             if axes is None or not place or mm is None:
-                raise ValueError(
-                    f"{path.name} lacks position, orientation or spacing: its place in a volume is unknown."
-                )
-            series = str(value(dataset, "SeriesInstanceUID"))
-            kinds.setdefault("series", {}).setdefault(series, []).append(path.name)
-            kinds.setdefault("sizes", {}).setdefault((picture.shape, mm), []).append(path.name)
-            kinds.setdefault("units", {}).setdefault(unit, []).append(path.name)
-            words = orientation(dataset, header)
-            slices.append([0.0, axes, picture, (mm, unit, words), path, place[:3]])
+                raise ValueError(f"{path.name} lacks position, orientation or spacing: its place is unknown.")
+            marks = str(value(dataset, "SeriesInstanceUID")), (picture.shape, mm), unit
+            for found, mark in zip(kinds.values(), marks, strict=True):
+                found.setdefault(mark, []).append(path.name)
+            slices.append([0.0, axes, picture, place, path])
     if len(slices) < 2:
         raise ValueError(f"{len(slices)} slices make no volume: give at least two.")
     for name, found in kinds.items():
         if len(found) > 1:
             examples = ", ".join(f"{len(files)} like {files[0]}" for files in found.values())
             raise ValueError(f"The slices are of {len(found)} {name}: {examples}. Give the files of one.")
-    first = slices[0][1]
+    axes, normal, start = slices[0][1], np.cross(*slices[0][1]), slices[0][4].name
     for one in slices:
-        if not np.allclose(one[1], first, atol=1e-3):
-            raise ValueError(
-                f"{one[4].name} is oriented otherwise than {slices[0][4].name}: these are not parallel slices."
-            )
-        one[0] = float(np.cross(*first) @ one[5])
+        if not np.allclose(one[1], axes, atol=1e-3):
+            raise ValueError(f"{one[4].name} is oriented otherwise than {start}: these are not parallel slices.")
+        one[0] = float(normal @ one[3])
     slices.sort(key=lambda one: one[0])
     positions = np.array([one[0] for one in slices])
     gaps = np.diff(positions)
     step = float(np.sort(gaps)[(len(gaps) - 1) // 2])
-    for gap, one, other in zip(gaps, slices, slices[1:], strict=False):
-        pair = f"{one[4].name} and {other[4].name}"
-        if gap < 0.01:
-            raise ValueError(f"Two slices lie at the same place ({pair}): repeated, or of several points in time.")
-    for gap, one, other in zip(gaps, slices, slices[1:], strict=False):
-        pair = f"{one[4].name} and {other[4].name}"
-        if abs(gap - step) > 0.02 * step + 0.01:
-            raise ValueError(
-                f"The slices are not evenly spaced: {gap:.3g} mm between {pair}, {step:.3g} mm elsewhere. "
-                "Is one missing?"
-            )
+    pairs = [f"{one[4].name} and {other[4].name}" for one, other in zip(slices, slices[1:], strict=False)]
+    if gaps.min() < 0.01:
+        raise ValueError(f"Two slices lie at the same place ({pairs[gaps.argmin()]}): repeated, or of several times.")
+    if abs(gaps - step).max() > 0.02 * step + 0.01:
+        k = abs(gaps - step).argmax()
+        raise ValueError(
+            f"The slices are not evenly spaced: {gaps[k]:.3g} mm between {pairs[k]}, {step:.3g} mm elsewhere. "
+            "Is one missing?"
+        )
     # positions that also move within the plane (a tilted gantry) would make a sheared volume
-    travel = np.subtract(slices[-1][5], slices[0][5])
+    travel = np.subtract(slices[-1][3], slices[0][3])
     if np.linalg.norm(travel) > 1.001 * (positions[-1] - positions[0]) + 0.01:
         raise ValueError("The slices are shifted against each other (a tilted gantry): stacked, they would be sheared.")
-    (mm, unit, (columns, rows)), normal = slices[0][3], np.cross(*slices[0][1])
-    return Volume(
-        np.stack([one[2] for one in slices]).astype(np.float32),
-        unit,
-        (float(np.mean(gaps)), *mm),
-        (f"slice numbers grow {towards(normal)}", rows, columns),
-        positions,
-        tuple(one[4] for one in slices),
-    )
+    words = [
+        f"{name} numbers grow {towards(v)}"
+        for name, v in zip(("slice", "row", "column"), (normal, *axes[::-1]), strict=True)
+    ]
+    values = np.stack([one[2] for one in slices]).astype(np.float32)
+    files = tuple(one[4] for one in slices)
+    return Volume(values, unit, (float(np.mean(gaps)), *mm), tuple(words), positions, files)
 
 
 def resample(image, spacing, new_spacing, *, mask=False):
