@@ -1,13 +1,12 @@
 """Exercises of the lesson on a network from scratch."""
 
 import numpy as np
+from scipy import special
 
-from course_lib.exercises import Choice, Coding, Mistake, progress
+from course_lib.exercises import Choice, Coding, Mistake, Wrong, progress
 
 TOPIC = "network_from_scratch"
 
-
-# ---- knows_nothing ------------------------------------------------------------------------------
 
 knows_nothing = Choice(
     topic=TOPIC,
@@ -24,9 +23,6 @@ knows_nothing = Choice(
         "The natural logarithm of 1/3 lies a little below −1.",
     ),
 )
-
-
-# ---- cross_entropy ------------------------------------------------------------------------------
 
 
 def _cross_entropy(logits, labels):
@@ -59,6 +55,11 @@ def _cross_entropy_rounds_to_zero(logits, labels):
     return -np.log(p[np.arange(len(labels)), labels]).mean()
 
 
+def _from_clipped(logits, labels, least):
+    p = special.softmax(logits, axis=1)[np.arange(len(labels)), labels]
+    return -np.log(np.clip(p, least, 1)).mean()
+
+
 def _cross_entropy_inputs():
     rng = np.random.default_rng(4)
     return [
@@ -66,6 +67,9 @@ def _cross_entropy_inputs():
         (3 * rng.normal(size=(5, 4)), np.array([3, 0, 1, 1, 2])),
         (np.array([[1000.0, 0.0, 999.0], [-2000.0, -2001.0, -2000.0]]), np.array([2, 1])),
         (np.array([[0.0, 900.0], [3.0, 2.0]]), np.array([0, 1])),
+        (np.array([[2, 0, -1], [0, 5, 1]]), np.array([2, 0])),
+        (np.array([[20.0, 0.0], [-30.0, 5.0], [0.0, 0.0]]), np.array([1, 0, 1])),
+        (np.array([[-800.0, 800.0], [1.0, 0.0]]), np.array([0, 1])),
     ]
 
 
@@ -73,7 +77,10 @@ cross_entropy = Coding(
     topic=TOPIC,
     name="cross_entropy",
     reference=_cross_entropy,
-    also_correct=(_cross_entropy_by_logaddexp,),
+    also_correct=(
+        _cross_entropy_by_logaddexp,
+        lambda logits, labels: np.mean([special.logsumexp(z) - z[k] for z, k in zip(logits, labels, strict=True)]),
+    ),
     inputs=_cross_entropy_inputs,
     mistakes=(
         Mistake(
@@ -83,7 +90,7 @@ cross_entropy = Coding(
         ),
         Mistake(
             _cross_entropy_one_maximum,
-            "You take the largest logit of the whole table off every row. In rows far below it every exp becomes 0. "
+            "Your results are those of one maximum for the whole table. In rows far below it every exp becomes 0. "
             "Each row needs a maximum of its own.",
         ),
         Mistake(
@@ -92,25 +99,38 @@ cross_entropy = Coding(
             "minus infinity. Work out log p on paper first: does the exp of the right class have to be computed at all?",
         ),
         Mistake(
+            lambda logits, labels: _from_clipped(logits, labels, 1e-7),
+            "Your results are those of probabilities that were cut off or had a small number added before the logarithm. "
+            "Then a certain and wrong answer costs too little. Work with log p itself: it needs no cutting.",
+        ),
+        Mistake(
             lambda logits, labels: -_cross_entropy(logits, labels),
             "The sign: the logarithm of a probability is negative, a loss is not.",
         ),
         Mistake(
             lambda logits, labels: _cross_entropy(logits, labels) * len(labels),
-            "You add up over the examples. The loss here is the mean, so that it does not grow with the batch.",
-        ),
-        Mistake(
-            lambda logits, labels: _cross_entropy(logits, labels) / logits.shape[1],
-            "You divide by the number of classes as well. Each example gives one number; take the mean over examples.",
+            "Your results are sums over the examples. The loss here is the mean, so that it does not grow with the batch.",
         ),
         Mistake(
             lambda logits, labels: _cross_entropy(logits, logits.argmax(axis=1)),
-            "You take the probability of the class that the network likes best. The loss wants the class of the label.",
+            "Your results are those of the class that the network likes best. The loss wants the class of the label.",
         ),
-        Mistake(
-            lambda logits, labels: _cross_entropy(logits, labels) / np.log(10),
-            "That is the logarithm to base 10. The natural logarithm is `np.log`.",
+    ),
+    wrong=(
+        Wrong(lambda z, k: _from_clipped(z, k, 1e-12), (np.array([[0.0, 900.0]]), np.array([0]))),
+        Wrong(
+            lambda z, k: -np.log(special.softmax(z, axis=1) + 1e-9)[np.arange(len(k)), k].mean(),
+            (np.array([[0.0, 900.0]]), np.array([0])),
         ),
+        Wrong(lambda z, k: np.nan_to_num(_cross_entropy_naive(z, k)), (np.array([[1000.0, 0.0]]), np.array([1]))),
+        Wrong(lambda z, k: _cross_entropy(z, k) / np.log(2), (np.array([[0.0, 1.0]]), np.array([0]))),
+        Wrong(lambda z, k: -z[np.arange(len(k)), k].mean(), (np.array([[0.0, 1.0]]), np.array([0]))),
+        Wrong(lambda z, k: _cross_entropy(z, np.zeros_like(k)), (np.array([[0.0, 1.0]]), np.array([1]))),
+        Wrong(
+            lambda z, k: 1 - special.softmax(z, axis=1)[np.arange(len(k)), k].mean(),
+            (np.array([[0.0, 1.0]]), np.array([0])),
+        ),
+        Wrong(lambda z, k: np.sum(-special.log_softmax(z, axis=1)) / len(k), (np.array([[0.0, 1.0]]), np.array([0]))),
     ),
     hints=(
         "Write log p for the right class with the formula of softmax, and use log(a/b) = log a − log b.",
@@ -119,9 +139,6 @@ cross_entropy = Coding(
     ),
     why="Frameworks do the same: that is why Keras has `from_logits=True`, and why it is the better way to train.",
 )
-
-
-# ---- dense_backward -----------------------------------------------------------------------------
 
 
 def _dense_backward(upstream, x, w):
@@ -139,12 +156,19 @@ def _dense_backward_by_einsum(upstream, x, w):
     )
 
 
+def _backward_example():
+    rng = np.random.default_rng(7)
+    return rng.normal(size=(3, 2)), rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+
+
 def _dense_backward_inputs():
     rng = np.random.default_rng(5)
     return [
         (np.array([[1.0, 10.0]]), np.array([[3.0, 4.0]]), np.array([[1.0, 2.0], [0.0, -1.0]])),
         (rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), rng.normal(size=(3, 3))),
         (rng.normal(size=(5, 2)), rng.normal(size=(5, 3)), rng.normal(size=(3, 2))),
+        (rng.normal(size=(1, 4)), rng.normal(size=(1, 1)), rng.normal(size=(1, 4))),
+        (rng.normal(size=(3, 2)), rng.integers(0, 256, (3, 4)), rng.normal(size=(4, 2))),
     ]
 
 
@@ -162,7 +186,7 @@ dense_backward = Coding(
         ),
         Mistake(
             lambda u, x, w: (u @ w.T, x.T @ u / len(x), u.sum(axis=0)),
-            "You divide the weights' gradient by n. The loss has already done that: it is inside the upstream gradient.",
+            "Your gradient of the weights is divided by n. The loss has already done that: it is inside the upstream gradient.",
         ),
         Mistake(
             lambda u, x, w: (u @ w.T, u.T @ x, u.sum(axis=0)),
@@ -173,17 +197,22 @@ dense_backward = Coding(
             "Every output has a bias of its own: add up over the examples only, not over the outputs.",
         ),
         Mistake(
-            lambda u, x, w: (u @ w.T, x.T @ u, u.sum(axis=0, keepdims=True)),
-            "The bias has the shape (n_out,); your gradient for it has one axis too many.",
-        ),
-        Mistake(
             lambda u, x, w: (x.T @ u, u @ w.T, u.sum(axis=0)),
             "The order: first the gradient for x, then the one for w, then the one for b.",
         ),
         Mistake(
             lambda u, x, w: (u @ w.T, x.T @ u, u.sum(axis=1)),
-            "You add the upstream gradient up along the wrong axis: the bias has one number for each output.",
+            "Your gradient of the bias is added up along the wrong axis: the bias has one number for each output.",
         ),
+    ),
+    wrong=(
+        Wrong(lambda u, x, w: (u @ w.T, x.T @ u, u[0]), _backward_example()),
+        Wrong(lambda u, x, w: (u @ w.T, np.abs(x.T @ u), u.sum(0)), _backward_example()),
+        Wrong(lambda u, x, w: (u @ w.T, -x.T @ u, u.sum(0)), _backward_example()),
+        Wrong(lambda u, x, w: (u @ np.linalg.pinv(w), x.T @ u, u.sum(0)), _backward_example()),
+        Wrong(lambda u, x, w: (u @ w.T * (x > 0), x.T @ u, u.sum(0)), _backward_example()),
+        Wrong(lambda u, x, w: (u @ w.T, x.T @ np.sign(u), u.sum(0)), _backward_example()),
+        Wrong(lambda u, x, w: (u @ w.T / len(u), x.T @ u, u.sum(0)), _backward_example()),
     ),
     hints=(
         "Every gradient has the shape of the thing it belongs to. Write the shapes of u, x and w side by side.",
@@ -194,7 +223,180 @@ dense_backward = Coding(
 )
 
 
-# ---- numerical_gradient -------------------------------------------------------------------------
+def _relu_gradient(upstream, x):
+    return upstream * (x > 0)  # a new array: `upstream` stays as it was
+
+
+def _relu_gradient_by_copy(upstream, x):
+    gradient = upstream.copy()
+    gradient[x <= 0] = 0
+    return gradient
+
+
+def _relu_gradient_inputs():
+    rng = np.random.default_rng(4)
+    x = rng.integers(-3, 4, (2, 4, 4, 3)).astype(np.float32)  # like feature maps, with zeros among them
+    return [
+        (np.array([0.5, -2.0, 3.0, 4.0]), np.array([-1.0, 2.0, 0.0, 5.0])),
+        (rng.normal(size=x.shape).astype(np.float32), x),
+        (rng.normal(size=(3, 4)), rng.integers(-2, 3, (3, 4))),
+        (np.array([[1e-3, -1e-3]]), np.array([[1e-9, -1e-9]])),
+    ]
+
+
+relu_gradient = Coding(
+    topic=TOPIC,
+    name="relu_gradient",
+    reference=_relu_gradient,
+    also_correct=(_relu_gradient_by_copy, lambda upstream, x: np.where(x > 0, upstream, 0)),
+    inputs=_relu_gradient_inputs,
+    mistakes=(
+        Mistake(
+            lambda upstream, x: (x > 0).astype(np.float64),
+            "Your results are the slope of the ReLU alone. Multiply it by what arrives from the later layers.",
+        ),
+        Mistake(
+            lambda upstream, x: upstream * (x >= 0),
+            "Almost: look at x = 0, where we agreed on a slope of 0.",
+        ),
+        Mistake(
+            lambda upstream, x: upstream * np.maximum(x, 0),
+            "Your results are multiplied by the ReLU itself. The rule needs its slope.",
+        ),
+        Mistake(
+            lambda upstream, x: np.maximum(upstream, 0) * (x > 0),
+            "Your results let only positive gradients pass. Where x is above 0 the slope is 1, so negative ones pass as well.",
+        ),
+    ),
+    wrong=(
+        Wrong(lambda upstream, x: upstream * (x < 0), (np.array([1.0, 2.0]), np.array([1.0, -1.0]))),
+        Wrong(lambda upstream, x: upstream * (upstream > 0), (np.array([-1.0, 2.0]), np.array([1.0, -1.0]))),
+        Wrong(lambda upstream, x: upstream, (np.array([1.0, 2.0]), np.array([1.0, -1.0]))),
+        Wrong(
+            lambda upstream, x: np.where(x > 0, upstream, 0.01 * upstream),
+            (np.array([1.0, 2.0]), np.array([1.0, -1.0])),
+        ),
+        Wrong(lambda upstream, x: np.where(x > 1e-6, upstream, 0), (np.array([1.0]), np.array([1e-9]))),
+        Wrong(lambda upstream, x: np.where(x > 0, x, 0), (np.array([1.0, 2.0]), np.array([3.0, -1.0]))),
+        Wrong(lambda upstream, x: np.abs(upstream) * (x > 0), (np.array([-1.0, 2.0]), np.array([1.0, -1.0]))),
+    ),
+    hints=(
+        "What is the slope of the ReLU to the right of 0, and to the left?",
+        "Where the slope is 1 the upstream value passes unchanged; where it is 0 nothing passes.",
+        "`x > 0` is an array of True and False, and NumPy multiplies with it as with 1 and 0.",
+    ),
+    why="A ReLU is a gate: it lets the gradient pass where it let the signal pass.",
+)
+
+
+def _maxima(image, window):
+    height, width = image.shape[0] // window, image.shape[1] // window
+    return image.reshape(height, window, width, window).max(axis=(1, 3))
+
+
+def _max_pool_gradient(image, upstream, window):
+    gradient = np.zeros(image.shape)
+    for i, j in np.ndindex(upstream.shape):
+        rows = slice(i * window, (i + 1) * window)
+        columns = slice(j * window, (j + 1) * window)
+        # argmax counts row by row and returns the first of several equal pixels
+        a, b = np.unravel_index(np.argmax(image[rows, columns]), (window, window))
+        gradient[i * window + a, j * window + b] = upstream[i, j]
+    return gradient
+
+
+def _max_pool_gradient_by_blocks(image, upstream, window):
+    height, width = upstream.shape
+    blocks = image.reshape(height, window, width, window).transpose(0, 2, 1, 3).reshape(height, width, -1)
+    won = np.eye(window**2)[blocks.argmax(axis=2)] * upstream[:, :, None]
+    return won.reshape(height, width, window, window).transpose(0, 2, 1, 3).reshape(image.shape)
+
+
+def _is_maximum(image, window):
+    return image == _spread(_maxima(image, window), window)
+
+
+def _spread(values, window):
+    return np.kron(values, np.ones((window, window)))
+
+
+def _last_winner(image, upstream, window):
+    return _max_pool_gradient(image[::-1, ::-1], upstream[::-1, ::-1], window)[::-1, ::-1]
+
+
+def _max_pool_gradient_inputs():
+    rng = np.random.default_rng(4)
+    with_ties = np.array([[5.0, 5, 1, 2], [5, 0, 3, 3], [-1, -2, 0, 0], [-1, -4, 0, 0]])
+    return [
+        (np.arange(1.0, 17).reshape(4, 4), np.array([[1.0, 2], [3, 4]]), 2),
+        (with_ties, np.array([[2.0, -3], [0.5, 8]]), 2),
+        (rng.normal(size=(6, 9)), rng.normal(size=(2, 3)), 3),
+        (rng.integers(-50, -40, (4, 6)), rng.normal(size=(2, 3)), 2),
+        (np.zeros((4, 4)), np.array([[1.0, 2], [3, 4]]), 2),
+        (rng.normal(size=(3, 2)), rng.normal(size=(3, 2)), 1),
+    ]
+
+
+max_pool_gradient = Coding(
+    topic=TOPIC,
+    name="max_pool_gradient",
+    reference=_max_pool_gradient,
+    also_correct=(_max_pool_gradient_by_blocks,),
+    inputs=_max_pool_gradient_inputs,
+    mistakes=(
+        Mistake(
+            lambda image, upstream, window: _spread(upstream, window) / window**2,
+            "Your results are those of average pooling: everybody gets a share. Which pixel made the maximum?",
+        ),
+        Mistake(
+            lambda image, upstream, window: _spread(upstream, window),
+            "Every pixel of the window gets the whole upstream value. Only the pixel that won changes the output.",
+        ),
+        Mistake(
+            lambda image, upstream, window: _spread(upstream, window) * _is_maximum(image, window),
+            "Right unless there is a tie. Then your results pay the upstream value out several times; only the first winner, row "
+            "by row, should get it.",
+        ),
+        Mistake(
+            _last_winner,
+            "Right unless there is a tie. Then the first of the equal pixels, row by row, should win; in your results the last does.",
+        ),
+        Mistake(
+            lambda image, upstream, window: _max_pool_gradient(image, np.ones_like(upstream), window),
+            "Your results mark the winners with a 1. Which number should each of them get?",
+        ),
+    ),
+    wrong=(
+        Wrong(lambda image, upstream, window: np.zeros(image.shape), (np.eye(2), np.array([[1.0]]), 2)),
+        Wrong(
+            lambda image, upstream, window: _max_pool_gradient(-image, upstream, window),
+            (np.eye(2), np.array([[1.0]]), 2),
+        ),
+        Wrong(
+            lambda image, upstream, window: np.abs(_max_pool_gradient(image, upstream, window)),
+            (np.eye(2), np.array([[-1.0]]), 2),
+        ),
+        Wrong(
+            lambda image, upstream, window: _max_pool_gradient(np.maximum(image, 0), upstream, window),
+            (np.array([[-3.0, -1], [-2, -4]]), np.array([[1.0]]), 2),
+        ),
+        Wrong(
+            lambda image, upstream, window: _max_pool_gradient(image, upstream, window).astype(int),
+            (np.eye(2), np.array([[0.5]]), 2),
+        ),
+        Wrong(
+            lambda image, upstream, window: _max_pool_gradient(image, upstream, window) / window**2,
+            (np.eye(2), np.array([[1.0]]), 2),
+        ),
+    ),
+    hints=(
+        "If you make a pixel that is not the largest a tiny bit brighter, what happens to the output of its window?",
+        "Start with zeros in the shape of the image, and go through the windows one by one.",
+        "`np.argmax(part)` gives the place of the first largest value, counted row by row; "
+        "`np.unravel_index(place, part.shape)` turns it into a row and a column.",
+    ),
+    why="Only the winners learn. A network with max pooling therefore sends back no word to most of its pixels.",
+)
 
 
 def _numerical_gradient(function, w, step):
@@ -243,11 +445,14 @@ numerical_gradient = Coding(
     inputs=lambda: [
         (lambda w: float((w**3).sum() + w[0] * w[-1]), np.array([1.0, -2.0, 0.5]), 0.1),
         (_product_of_rows, np.array([[0.3, 1.0, 2.0], [-1.0, 0.5, 4.0]]), 0.05),
+        (_product_of_rows, np.array([[0.5, 2.0], [1.5, -3.0], [0.1, 0.2]]), 0.01),
+        (lambda w: float(np.sin(w).sum()), np.array([[[0.3]], [[1.2]]]), 0.2),
     ],
+    integers=False,
     mistakes=(
         Mistake(
             _numerical_gradient_forward,
-            "You step to one side only. Half a step's worth of curvature stays in the result; step to both sides.",
+            "Your results are those of a step to one side only. Half a step's worth of curvature stays in the result; step to both sides.",
         ),
         Mistake(
             lambda function, w, step: 2 * _numerical_gradient(function, w, step),
@@ -259,7 +464,7 @@ numerical_gradient = Coding(
         ),
         Mistake(
             _numerical_gradient_all_at_once,
-            "You nudge all weights at once, so the answers are mixed into one. Nudge one, look, and put it back.",
+            "Your results are those of nudging all weights at once. Nudge one, look, and put it back.",
         ),
         Mistake(
             _numerical_gradient_never_put_back,
@@ -270,6 +475,26 @@ numerical_gradient = Coding(
             "The sign: if the loss is larger above than below, the slope is positive.",
         ),
     ),
+    wrong=(
+        Wrong(
+            lambda f, w, step: _numerical_gradient(f, w, 1e-5),
+            (lambda w: float((w**3).sum()), np.array([1.0, 2.0]), 0.5),
+        ),
+        Wrong(
+            lambda f, w, step: _numerical_gradient(f, w, step).ravel(), (lambda w: float(w.sum()), np.ones((2, 2)), 0.1)
+        ),
+        Wrong(lambda f, w, step: np.abs(_numerical_gradient(f, w, step)), (lambda w: -float(w.sum()), np.ones(2), 0.1)),
+        Wrong(
+            lambda f, w, step: _numerical_gradient(f, w, step).round(1),
+            (lambda w: float((w**2).sum()), np.array([1.23]), 0.1),
+        ),
+        Wrong(lambda f, w, step: np.zeros_like(w), (lambda w: float(w.sum()), np.ones(2), 0.1)),
+        Wrong(
+            lambda f, w, step: np.full_like(w, _numerical_gradient(f, w, step).flat[0]),
+            (lambda w: float((w**2).sum()), np.array([1.0, 2.0]), 0.1),
+        ),
+        Wrong(lambda f, w, step: _numerical_gradient(f, w, step) / w.size, (lambda w: float(w.sum()), np.ones(2), 0.1)),
+    ),
     hints=(
         "`for place in np.ndindex(w.shape)` visits every element; `w[place]` is that element.",
         "Make two copies of w, and change one element: in one copy up by `step`, in the other down by `step`.",
@@ -279,23 +504,18 @@ numerical_gradient = Coding(
 )
 
 
-# ---- wrong_by_a_factor --------------------------------------------------------------------------
-
 wrong_by_a_factor = Choice(
     topic=TOPIC,
     name="wrong_by_a_factor",
     answer="b",
     replies={
         "a": "The learning rate is used after the gradient is known. It cannot change a gradient.",
-        "b": "The loss is a mean over 32 examples; if its derivative forgets the 1/n, everything behind is 32 too large.",
+        "b": "The loss is a mean over 32 examples; if its derivative forgets the 1/n, all that follows is 32 times too large.",
         "c": "A forgotten ReLU mask gives wrong gradients only where a unit was off, and by no fixed factor.",
         "d": "Rounding gives small errors that look random, in no case the same factor everywhere.",
     },
     hints=("All gradients pass through one place before they spread out. Which?",),
 )
-
-
-# ---- adam_step ----------------------------------------------------------------------------------
 
 
 def _adam_step(w, g, m, v, t, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
@@ -335,14 +555,38 @@ def _adam_variant(
     return answer
 
 
+def _adam_fixed(**fixed):
+    """A right step that takes no notice of some of its arguments."""
+    names = ["w", "g", "m", "v", "t", "learning_rate", "beta1", "beta2", "epsilon"]
+
+    def answer(w, g, m, v, t, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        given = dict(zip(names, [w, g, m, v, t, learning_rate, beta1, beta2, epsilon], strict=True))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return _adam_step(**(given | fixed))
+
+    return answer
+
+
+def _keras_adam(w, g, m, v, t, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+    return w - learning_rate * np.sqrt(1 - beta2**t) / (1 - beta1**t) * m / (np.sqrt(v) + epsilon), m, v
+
+
+def _tiny_gradient():
+    return np.zeros(3), np.array([0.0, 1e-7, 3.0]), np.zeros(3), np.zeros(3), 1, 0.1
+
+
 def _adam_inputs():
     rng = np.random.default_rng(6)
     zeros = np.zeros(3)
     return [
-        (np.array([1.0, -1.0, 0.5]), np.array([2.0, -0.1, 1e-5]), zeros, zeros, 1),
+        (np.array([1.0, -1.0, 0.5]), np.array([2.0, -0.1, 1e-5]), zeros, zeros, 1, 0.001, 0.9, 0.999, 1e-8),
         (rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), 0.1 * rng.normal(size=(2, 3)), rng.random((2, 3)), 3),
         (rng.normal(size=4), np.array([0.0, 1e-4, 5.0, -5.0]), rng.normal(size=4), 1e-3 * rng.random(4), 50, 0.1),
         (rng.normal(size=4), rng.normal(size=4), rng.normal(size=4), rng.random(4), 2, 0.01, 0.5, 0.9, 1e-3),
+        (np.zeros(3), np.array([0.0, 1e-7, 3.0]), zeros, zeros, 1, 0.1),
+        (np.zeros(2), np.array([1e-3, -1e-6]), np.zeros(2), np.zeros(2), 1, 0.5, 0.9, 0.999, 1e-4),
+        (np.zeros((1, 2)), np.array([[0.0, -2.0]]), np.zeros((1, 2)), np.zeros((1, 2)), 1000, 0.01),
     ]
 
 
@@ -351,6 +595,7 @@ adam_step = Coding(
     name="adam_step",
     reference=_adam_step,
     also_correct=(_adam_step_rearranged,),
+    integers=False,
     inputs=_adam_inputs,
     mistakes=(
         Mistake(
@@ -359,11 +604,11 @@ adam_step = Coding(
         ),
         Mistake(
             _adam_variant(correct_v=False),
-            "You correct the mean of the gradients for its start at zero. The mean of the squares began at zero too.",
+            "Your results correct the mean of the gradients only. The mean of the squares began at zero too.",
         ),
         Mistake(
             _adam_variant(correct_m=False),
-            "You correct the mean of the squares for its start at zero. The mean of the gradients began at zero too.",
+            "Your results correct the mean of the squares only. The mean of the gradients began at zero too.",
         ),
         Mistake(
             _adam_variant(square=False),
@@ -371,7 +616,7 @@ adam_step = Coding(
         ),
         Mistake(
             _adam_variant(root=False),
-            "You divide by the mean square itself. Check the units: a gradient over a squared gradient is no number.",
+            "Your results are divided by the mean square itself. Check the units: a gradient over a squared gradient is no number.",
         ),
         Mistake(
             _adam_variant(inside=True),
@@ -381,11 +626,26 @@ adam_step = Coding(
             _adam_variant(swap=True),
             "The roles of β and 1 − β are exchanged: the old mean keeps the large share.",
         ),
-        Mistake(_adam_variant(sign=1), "You step uphill. The loss falls against the gradient."),
+        Mistake(_adam_variant(sign=1), "Your results step uphill. The loss falls against the gradient."),
         Mistake(
             _adam_variant(returns_corrected=True),
             "Return the two means before their correction: the correction is for this step only.",
         ),
+    ),
+    wrong=(
+        Wrong(_adam_fixed(epsilon=0.0), _tiny_gradient()),
+        Wrong(_adam_fixed(epsilon=1e-7), _tiny_gradient()),
+        Wrong(_adam_fixed(beta1=0.9), (*_tiny_gradient()[:5], 0.1, 0.5)),
+        Wrong(_adam_fixed(beta2=0.999), (*_tiny_gradient()[:4], 2, 0.1, 0.9, 0.5)),
+        Wrong(_adam_fixed(learning_rate=0.001), (*_tiny_gradient()[:5], 0.1)),
+        Wrong(_adam_fixed(t=1), (*_tiny_gradient()[:4], 3)),
+        Wrong(
+            lambda w, g, m, v, t, *more, **named: (_adam_step(w, g, m, v, t, *more, **named)[0], m, v), _tiny_gradient()
+        ),
+        Wrong(
+            lambda w, g, m, v, t, learning_rate=0.001, *more, **named: (w - learning_rate * g, m, v), _tiny_gradient()
+        ),
+        Wrong(_keras_adam, _tiny_gradient()),
     ),
     hints=(
         "Four lines: the new m, the new v, their corrected versions, the new w.",
@@ -395,8 +655,6 @@ adam_step = Coding(
     why="The step's size hardly depends on the gradient's: a weight with tiny gradients moves as far as the others.",
 )
 
-
-# ---- all_zero -----------------------------------------------------------------------------------
 
 all_zero = Choice(
     topic=TOPIC,

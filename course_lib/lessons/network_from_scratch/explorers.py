@@ -100,6 +100,7 @@ _SURFACES = {  # what the axes are called, their limits, where the race starts
 _RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
 _BATCHES = [1, 4, 16, 64]
 _STEPS = 150
+_EXPLODED = 1e4  # a loss some hundred times that of the start
 
 
 def optimiser_race() -> Explorer:
@@ -158,7 +159,7 @@ def _map(surface):
 
 @functools.cache
 def _race(surface, rate, batch):
-    """The weights (steps + 1, 2) of each optimiser; it stops where the loss has exploded."""
+    """The weights (steps + 1, 2) of each optimiser; a path ends where the loss of all points passes _EXPLODED."""
     x, y = _points(surface)
     optimisers = {
         "SGD": network.SGD(rate),
@@ -175,7 +176,7 @@ def _race(surface, rate, batch):
             _, gradient = _loss_and_gradient(surface, weights, x[chosen], y[chosen])
             optimiser.step([weights], [gradient])
             path.append(weights.copy())
-            if np.abs(weights).max() > 100:
+            if _loss_and_gradient(surface, weights, x, y)[0] > _EXPLODED:
                 break
         paths[name] = np.array(path)
     return paths
@@ -186,14 +187,18 @@ def _draw_optimiser_race(figure, surface, rate, batch, steps):
     axes, losses, lowest = _map(surface)
     plane, curve = figure.subplots(1, 2, width_ratios=[1.15, 1])
     extent = (*horizontal, *vertical)
+    ends = np.array([horizontal, vertical])
+    middle, half = ends.mean(axis=1), np.ptp(ends, axis=1) / 2
     plane.imshow(np.log10(losses), extent=extent, origin="lower", aspect="auto", alpha=0.75, interpolation="bilinear")
     plane.contour(*axes, np.log10(losses), levels=8, colors="0.4", linewidths=0.6)
     plane.plot(*lowest, "x", color="black", ms=9, mew=2)
     for (name, path), colour in zip(_race(surface, rate, batch).items(), ("blue", "vermilion", "green"), strict=True):
         path = path[: steps + 1]
         loss, _ = _loss_and_gradient(surface, path.T, *_points(surface))
-        plane.plot(*path.T, "-", color=plot.COLOURS[colour], lw=1.5)
-        plane.plot(*path[-1], "o", color=plot.COLOURS[colour], ms=6, mec="white")
+        outside = np.abs((path - middle) / half).max(axis=1) > 1
+        seen = path[: np.argmax(outside) + 1] if outside.any() else path  # after it has left the map, a path hides it
+        plane.plot(*seen.T, "-", color=plot.COLOURS[colour], lw=1.5)
+        plane.plot(*seen[-1], "o", color=plot.COLOURS[colour], ms=6, mec="white")
         lost = len(path) <= steps
         curve.plot(np.minimum(loss, 1e3), color=plot.COLOURS[colour], label=f"{name}{' (exploded)' if lost else ''}")
     plane.set(xlabel=names[0], ylabel=names[1], xlim=horizontal, ylim=vertical, title="dark: small loss")
@@ -220,14 +225,14 @@ _WEIGHTS = {"trained": None, "random (He)": 1.0, "random, 10 times too small": 0
 @functools.cache
 def _stored():
     """Slices, class names, and mean and standard deviation of the training pixels, as the experiment stored them."""
-    return results.arrays("network_from_scratch/five_seeds", 0)
+    return results.arrays("network_from_scratch/networks", 0)
 
 
 @functools.cache
 def _network(kind):
     """The lesson's CNN with stored or with random weights."""
     cnn = model.build_cnn(np.random.default_rng(0))
-    stored = iter(results.weights("network_from_scratch/five_seeds", 0))
+    stored = iter(results.weights("network_from_scratch/networks", 0))
     for layer in cnn.layers:
         if _WEIGHTS[kind] is None:
             layer.parameters = [next(stored) for _ in layer.parameters]
@@ -258,7 +263,8 @@ def inside_a_network() -> Explorer:
         alt="Four panels: a brain slice; the feature maps of one layer; their gradients in red and blue; the "
         "probabilities of the classes as bars.",
         caption="Inside the network (a test slice, lesions simulated). The gradient says how the loss for the chosen "
-        "class changes if a value grows: red, the loss rises; blue, it falls.",
+        "class changes if a value grows: red, the loss rises; blue, it falls. Greys and colours have the scale of the trained "
+        "network.",
         size=(10, 3.7),
     )
 
@@ -268,18 +274,17 @@ def _draw_inside_a_network(figure, slice_, layer, target, weights):
     names = [str(name) for name in stored["class_names"]]
     image = stored["images"][int(slice_.split(":")[0]) - 1]
     x = ((image / np.float32(255) - stored["mean"]) / stored["std"])[None, :, :, None].astype(np.float32)
+    label = np.array([names.index(target)])
+    maps, gradient, logits, loss = _at_layer(net, x, label, _LAYERS[layer])
+    usual = _at_layer(_network("trained"), x, label, _LAYERS[layer])  # its scale is used for all weights
     depth = _LAYERS[layer]
-    maps = network.Network(net.layers[:depth]).forward(x)
-    rest = network.Network(net.layers[depth:])
-    logits = rest.forward(maps)
-    loss, upstream = network.cross_entropy(logits, np.array([names.index(target)]))
-    gradient = rest.backward(upstream)
 
     first, second, third, bars = figure.subplots(1, 4, width_ratios=[1, 1.25, 1.25, 0.9])
     plot.image(first, image, f"slice {slice_}")
     count = "the input" if depth == 0 else f"{maps.shape[3]} maps of {maps.shape[1]} × {maps.shape[2]}"
-    plot.image(second, _tiles(maps[0]), f"{count}\nstandard deviation {maps.std():.2g}")
-    limit = np.abs(gradient).max() or 1.0
+    window = (min(usual[0].min(), 0), usual[0].max())
+    plot.image(second, _tiles(maps[0]), f"{count}\nstandard deviation {maps.std():.2g}", window=window)
+    limit = np.abs(usual[1]).max() or 1.0
     title = f"gradients of the loss\nstandard deviation {gradient.std():.2g}"
     plot.signed(third, _tiles(gradient[0]), title, limit=limit, colour_bar=False)
     probabilities = ops.softmax(logits)[0]
@@ -289,6 +294,15 @@ def _draw_inside_a_network(figure, slice_, layer, target, weights):
         bars.text(0.01, row - 0.22, f"{name} {probability:.2f}", fontsize=9, va="bottom", in_layout=False)
     bars.set(xlim=(0, 1), yticks=[], xlabel="probability", title=f"loss for {target}: {loss:.2f}")
     bars.set_ylim(len(names) - 0.6, -0.7)
+
+
+def _at_layer(net, x, label, depth):
+    """The maps after `depth` layers, the gradients of the loss with respect to them, the logits, and the loss."""
+    maps = network.Network(net.layers[:depth]).forward(x)
+    rest = network.Network(net.layers[depth:])
+    logits = rest.forward(maps)
+    loss, upstream = network.cross_entropy(logits, label)
+    return maps, rest.backward(upstream), logits, loss
 
 
 def _tiles(maps):
