@@ -219,6 +219,19 @@ def test_progress_by_number_becomes_progress_by_topic(work, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_an_exercise_that_went_to_another_lesson_takes_its_progress_along(work, capsys):
+    work.mkdir()
+    solved = {"attempts": 2, "correct": True, "since": "2025-05-05"}
+    stored = {"02": {"max_pool_gradient": solved, "max_pool": solved}, "activation": {"relu_gradient": solved}}
+    (work / "progress.json").write_text(json.dumps(stored), encoding="utf-8")
+    store.record("network_from_scratch", "relu_gradient", correct=False)
+    assert _kept(work) == {
+        "pooling": {"max_pool": solved},
+        "network_from_scratch": {"max_pool_gradient": solved, "relu_gradient": solved | {"attempts": 3}},
+    }
+    assert capsys.readouterr().out == ""
+
+
 def test_numbers_are_those_of_the_first_edition():
     numbered = {
         number: topic for topic, number in [("start_here", "00"), ("medical_images", "05"), ("restoration", "16")]

@@ -23,6 +23,11 @@ _FIRST_EDITION = dict(
         strict=True,
     )
 )
+# Exercises that have gone to another lesson since.
+_MOVED = {
+    ("pooling", "max_pool_gradient"): "network_from_scratch",
+    ("activation", "relu_gradient"): "network_from_scratch",
+}
 
 
 def record(topic, name, *, correct):
@@ -98,11 +103,11 @@ def _read(path, *, set_aside=False):
     except (ValueError, RecursionError):  # not JSON, or not UTF-8
         stored = None
     kept, understood = {}, isinstance(stored, dict)
-    for topic, names in stored.items() if understood else ():
-        into = kept.setdefault(_FIRST_EDITION.get(topic, topic), {})
+    for lesson, names in stored.items() if understood else ():
+        topic = _FIRST_EDITION.get(lesson, lesson)
         for name, entry in names.items() if isinstance(names, dict) else [("", None)]:
             if _is_entry(entry):
-                _add(into, name, entry)
+                _add(kept.setdefault(_MOVED.get((topic, name), topic), {}), name, entry)
             else:
                 understood = False
     if set_aside and not understood:

@@ -241,6 +241,7 @@ def _relu_gradient_inputs():
         (rng.normal(size=x.shape).astype(np.float32), x),
         (rng.normal(size=(3, 4)), rng.integers(-2, 3, (3, 4))),
         (np.array([[1e-3, -1e-3]]), np.array([[1e-9, -1e-9]])),
+        (np.array([40.0, -70, 0.2, -300]), np.array([12.0, 250, 0.01, 3])),
     ]
 
 
@@ -333,6 +334,8 @@ def _max_pool_gradient_inputs():
         (rng.normal(size=(6, 9)), rng.normal(size=(2, 3)), 3),
         (rng.integers(-50, -40, (4, 6)), rng.normal(size=(2, 3)), 2),
         (np.zeros((4, 4)), np.array([[1.0, 2], [3, 4]]), 2),
+        (np.array([[1.0, 5, 0, 7], [5, 0, 7, 7]]), np.array([[2.0, -3]]), 2),
+        (np.array([[-2000.1, -2000], [-2000.3, -1999.9]]), np.array([[1.5]]), 2),
         (rng.normal(size=(3, 2)), rng.normal(size=(3, 2)), 1),
     ]
 
