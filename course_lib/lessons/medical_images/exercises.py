@@ -207,7 +207,7 @@ apply_window = Coding(
 def _as_seen(picture, photometric, padding):
     if photometric == "MONOCHROME1":  # the smallest value is meant to be white
         picture = 1 - picture
-    return np.where(padding, 0, picture)  # last, so that what lies outside is black in both cases
+    return np.where(padding, 0.0, picture)  # last, so that what lies outside is black in both cases
 
 
 def _as_seen_by_places(picture, photometric, padding):
