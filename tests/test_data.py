@@ -147,7 +147,7 @@ def test_what_is_loaded_is_noted_once_with_its_options(monkeypatch, tmp_path):
     with pytest.raises(ValueError):
         data.load("brain-lesions", seed=-1)
     assert data.LOADED == [{"name": "brain-lesions"}, {"name": "brain-lesions", "size": 32}]
-    assert list(inspect.signature(data.load).parameters) == ["name", "size", "n_patients", "seed"]
+    assert list(inspect.signature(data.load).parameters) == ["name", "size", "n_patients", "n_test", "seed"]
 
 
 def test_a_fingerprint_is_that_of_what_is_loaded(tmp_path):

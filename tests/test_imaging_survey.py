@@ -25,7 +25,7 @@ REFUSALS = {
     "is a table of contents": 5,
     "no decoder is installed": 5,
     "cannot be decoded": 1,
-    "is not a DICOM file": 10,
+    "is not a DICOM file": 5,
     "is cut off": 1,
     "Transfer Syntax UID .* is missing": 1,
     "is packed with gzip": 1,

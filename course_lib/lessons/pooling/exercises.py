@@ -194,7 +194,7 @@ unread_pixels = Coding(
         Wrong(lambda n, k, s: max(0, s - k) * ((n - k) // s + 1) + (n - k) % s, (12, 2, 3)),
         Wrong(lambda n, k, s: n - k * (n // s), (14, 3, 2)),
         Wrong(lambda n, k, s: (n - k) // s + 1, (4, 2, 2)),
-        Wrong(lambda n, k, s: _unread_pixels(n, k, s) if s <= k else max(0, s - k) * ((n - k) // s), (17, 2, 5)),
+        Wrong(lambda n, k, s: _unread_pixels(n, k, s) if s <= k else max(0, s - k) * ((n - k) // s), (16, 2, 5)),
         Wrong(lambda n, k, s: _unread_pixels(n, k, s) + 1, (4, 2, 2)),
     ),
     hints=(
