@@ -14,11 +14,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from course_lib import _checks
 
-VALUES_IN_TABLE = 2**18  # 1 MB in float32: bounds the memory that a convolution needs, and stays in a processor's cache
+VALUES_IN_TABLE = 2**18  # 1 MB in float32: a table that stays in the processor's cache while it is multiplied
 
 # ---------- Convolution ----------------------------------------------------------------------------------------------
 
@@ -66,12 +65,12 @@ def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1,
     weights = kernels.reshape(-1, c_out)  # one row per kernel value, one column per kernel
 
     # With all windows written into a table, one column each, the convolution is one matrix product.
-    output = np.empty((len(images) * math.prod(grid.out), c_out), images.dtype)
+    output = np.empty((len(images), *grid.out, c_out), images.dtype)
     for part, table in _window_tables(_pad(images, grid, value=0), grid):
-        _matmul(table.T, weights, out=output[part])
+        _matmul(table.T, weights, out=output[part].reshape(-1, c_out))  # a view: parts lie side by side in memory
     if bias is not None:
         output += _checks.shape(bias, "bias", (c_out,), "one number for each kernel", images.dtype)
-    return output.reshape(len(images), *grid.out, c_out)
+    return output
 
 
 def conv2d_gradient(upstream, images, kernels, *, stride=1, padding="valid", dilation=1, flip=False):
@@ -95,7 +94,7 @@ def conv2d_gradient(upstream, images, kernels, *, stride=1, padding="valid", dil
     padded = _pad(images, grid, value=0)
     d_weights = np.zeros((kernels[..., 0].size, c_out), images.dtype)
     for part, table in _window_tables(padded, grid):
-        d_weights += _matmul(table, upstream.reshape(-1, c_out)[part])
+        d_weights += _matmul(table, upstream[part].reshape(-1, c_out))
     d_kernels = d_weights.reshape(kernels.shape)
 
     d_padded = np.zeros_like(padded)
@@ -289,28 +288,25 @@ def _positions(grid):
 
 
 def _window_tables(padded, grid):
-    """All windows as tables (k_h * k_w * c_in, windows), each with its part of all windows as a slice (counted row
-    by row, image by image).
+    """All windows as tables (k_h * k_w * c_in, windows), each with the index of its part of the output.
 
     Known as im2col (Chellapilla, Puri & Simard 2006, "High performance convolutional neural networks for document
-    processing"). A table repeats each pixel up to k_h * k_w times. To bound the memory it holds at most
-    VALUES_IN_TABLE: the windows of several images, of one image, or of some of its rows.
+    processing"). A table repeats each pixel up to k_h * k_w times. It holds at most VALUES_IN_TABLE: the windows of
+    several images, of one image, or of some of its rows, one at least.
     """
-    (k_h, k_w), (s_h, s_w), (d_h, d_w), (out_h, out_w) = grid.kernel, grid.stride, grid.dilation, grid.out
-    reach = (d_h * (k_h - 1) + 1, d_w * (k_w - 1) + 1)
-    weights = k_h * k_w * padded.shape[3]
+    (s_h, s_w), (d_h, d_w), (out_h, out_w) = grid.stride, grid.dilation, grid.out
+    reach = [d * (k - 1) + 1 for k, d in zip(grid.kernel, grid.dilation, strict=True)]
+    weights = math.prod(grid.kernel) * padded.shape[3]
     rows_at_once = min(out_h, max(1, VALUES_IN_TABLE // (weights * out_w)))
     images_at_once = max(1, VALUES_IN_TABLE // (weights * out_w * rows_at_once))
-    done = 0
     for n in range(0, len(padded), images_at_once):
-        # Channels first: neighbouring windows are then neighbours in memory, and a table is copied in long runs.
+        # Channels first, so that long runs of memory are copied.
         channels = np.ascontiguousarray(np.moveaxis(padded[n : n + images_at_once], 3, 0))
-        # A view, no copy: (c_in, images, out_h, out_w, k_h, k_w), then the kernel's axes to the front.
-        windows = sliding_window_view(channels, reach, axis=(2, 3))[:, :, ::s_h, ::s_w, ::d_h, ::d_w]
-        windows = windows.transpose(4, 5, 0, 1, 2, 3)
+        windows = np.lib.stride_tricks.sliding_window_view(channels, reach, axis=(2, 3))
+        windows = windows[:, :, ::s_h, ::s_w, ::d_h, ::d_w].transpose(4, 5, 0, 1, 2, 3)
         for y in range(0, out_h, rows_at_once):
             table = windows[..., y : y + rows_at_once, :].reshape(weights, -1)
-            yield slice(done, done := done + table.shape[1]), table
+            yield np.s_[n : n + images_at_once, y : y + rows_at_once], table
 
 
 def _matmul(a, b, out=None):

@@ -209,13 +209,66 @@ def test_fewer_patients_are_part_of_more(tiny):
     np.testing.assert_array_equal(some.test.groups, all_.test.groups)
 
 
+def test_more_patients_go_on_where_the_usual_ones_end(tiny, monkeypatch):
+    monkeypatch.setattr(brain_lesions, "BLOCK", 4)
+    usual, more = data.load("brain-lesions", seed=2), data.load("brain-lesions", seed=2, n_patients=14, n_test=6)
+    for name, count in (("train", 14), ("val", 4), ("test", 6)):
+        few, many = splits(usual)[name], splits(more)[name]
+        assert len(many) == len(many.masks) == count * brain_lesions.SLICES == 4 * len(np.unique(many.groups))
+        for shorter, longer in (
+            (few.x, many.x),
+            (few.masks, many.masks),
+            (few.groups, many.groups),
+            *((few.targets[key], many.targets[key]) for key in few.targets),
+        ):
+            np.testing.assert_array_equal(shorter, longer[: len(shorter)])
+    # The patient after the usual ones, of another block, is that of his own number.
+    images, masks, position = brain_lesions.simulate_patient(13 % 4, (2, 0, 13), 64)
+    np.testing.assert_array_equal(np.round(more.train.x[-4:, ..., 0] * 255), images)
+    np.testing.assert_array_equal(more.train.masks[-4:], masks)
+    np.testing.assert_allclose(more.train.targets["slice_position"][-4:], position, rtol=1e-6)
+    assert list(more.train.targets["label"][::4]) == [number % 4 for number in range(14)]
+    np.testing.assert_array_equal(
+        np.round(more.test.x[-4:, ..., 0] * 255), brain_lesions.simulate_patient(1, (2, 2, 5), 64)[0]
+    )
+    assert len({image.tobytes() for split in splits(more).values() for image in split.x}) == 24 * brain_lesions.SLICES
+
+
+def test_smaller_tests_are_part_of_larger_ones(tiny):
+    few, usual = data.load("brain-lesions", n_test=4, n_patients=4), data.load("brain-lesions")
+    np.testing.assert_array_equal(few.test.groups, usual.test.groups[:16])
+    np.testing.assert_array_equal(few.test.x, usual.test.x[:16])
+
+
+def test_no_patient_number_occurs_twice_over_splits_and_seeds(tiny, monkeypatch):
+    monkeypatch.setattr(brain_lesions, "BLOCK", 4)
+    seen = [
+        set(split.groups.tolist())
+        for seed in range(3)
+        for split in splits(data.load("brain-lesions", seed=seed, n_patients=14, n_test=6)).values()
+    ]
+    assert len(set.union(*seen)) == sum(map(len, seen)) == 3 * 24
+
+
+def test_patient_numbers_have_room_for_the_largest_sets():
+    first, more = brain_lesions._patient_numbers(1)
+    again, _ = brain_lesions._patient_numbers(0)
+    most = max(brain_lesions.MORE.values())
+    assert again.tolist() == np.random.default_rng([0, 99]).permutation(880).tolist(), "stored results name these"
+    assert len(first) == 880 and len(more) == 3 * most and len({*first, *more, *again}) == 2 * 880 + 3 * most
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
         ({"size": 48}, "32, 64, 128 pixels, not 48"),
         ({"size": "64"}, "32, 64, 128 pixels, not '64'"),
         ({"n_patients": 3}, "n_patients is 3, .*at least 4"),
-        ({"n_patients": 601}, "n_patients is 601, .*600 training patients"),
+        ({"n_patients": 2401}, "n_patients is 2401, .*up to 2400 training patients"),
+        ({"n_test": 1361}, "n_test is 1361, .*up to 1360 test patients"),
+        ({"n_test": 3}, "n_test is 3, .*at least 4"),
+        ({"n_test": True}, "n_test is True"),
+        ({"seed": 10**9 + 1}, "seed is 1000000001, .*from 0 to 1,000,000,000"),
         ({"n_patients": 8.0}, "n_patients is 8.0"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": None}, "seed is None"),

@@ -203,6 +203,7 @@ def test_fewer_patients_are_part_of_more(tiny):
         ({"n_patients": 1}, "n_patients is 1, .*at least 2"),
         ({"n_patients": 601}, "n_patients is 601, .*600 training patients"),
         ({"n_patients": 8.0}, "n_patients is 8.0"),
+        ({"n_test": 500}, "n_test is 500, .*always has 240 test patients"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": True}, "seed is True"),
     ],

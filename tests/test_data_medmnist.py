@@ -200,7 +200,7 @@ def test_blank_images_and_duplicates_warn(write):
 
 
 def test_options_of_simulated_data_are_refused(write):
-    for options in ({"size": 64}, {"n_patients": 10}, {"seed": 1}):
+    for options in ({"size": 64}, {"n_patients": 10}, {"n_test": 500}, {"seed": 1}):
         with pytest.raises(ValueError, match="do not apply"):
             data.load("pneumoniamnist", **options)
 

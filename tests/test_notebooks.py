@@ -282,7 +282,7 @@ FAULTS = {  # rule -> ways to break a good notebook, in place
         lambda nb: first_code(nb).update(source="x = 1\n" * 31),
     ],
     links_resolve: [lambda nb: nb["cells"].append(markdown("[there](00_nowhere.ipynb)"))],
-    imports_stand_in_the_setup_cell: [lambda nb: code_cells(nb)[1].update(source="import os")],
+    imports_stand_in_the_setup_cell: [lambda nb: code_cells(nb)[2].update(source="import os")],
     exercises_are_untouched_and_complete: [
         lambda nb: replace(nb, "exercises.output_size.check", "exercises.other.check"),
         lambda nb: replace(nb, "return ...  # your code here", "return 42"),

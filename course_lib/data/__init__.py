@@ -35,23 +35,32 @@ def fingerprint(name: str | os.PathLike) -> str:
     return hashlib.md5(Path(name).read_bytes(), usedforsecurity=False).hexdigest()[:8] if Path(name).is_file() else ""
 
 
-def load(name: str | os.PathLike, *, size: int | None = None, n_patients: int | None = None, seed: int = 0) -> Dataset:
+def load(
+    name: str | os.PathLike,
+    *,
+    size: int | None = None,
+    n_patients: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+) -> Dataset:
     """Return the dataset called `name`.
 
     "brain-lesions"   Simulated lesions on slices of a real brain template, generated at first use and cached.
-                      `size` is 64 (the default), 32 or 128 pixels. `n_patients` takes that many of the training
-                      patients, the first ones, so that smaller sets are part of larger ones; validation and test
-                      stay as they are. `seed` makes another set of patients.
+                      `size` is 64 (the default), 32 or 128 pixels. `n_patients` is how many training patients, 600
+                      unless you say so and up to 2,400; `n_test` how many test patients, 160 unless you say so and up
+                      to 1,360. Smaller sets are part of larger ones, and validation stays as it is. `seed` makes
+                      other patients; their numbers (`groups`) never meet those of another seed.
     "echo-cine"       Simulated echocardiograms, clips of 48 frames, 48×48: real frames, the left ventricle moving
-                      along a known curve; generated at first use and cached. `n_patients` and `seed` as above.
+                      along a known curve; generated at first use and cached. `n_patients` takes the first ones of
+                      600 training patients, `seed` makes other ones, numbered apart too.
     "pneumoniamnist"  Real images of MedMNIST, downloaded at first use; names in `catalogue()`. They have one size
-                      and no patient numbers, so `size`, `n_patients` and `seed` do not apply.
+                      and no patient numbers, so the options do not apply.
     a path            Any file in MedMNIST's format, for example "my-folder/pneumoniamnist_64.npz".
 
     Raises ValueError for an unknown name, an option that does not apply or a file that is not in the format;
     FileNotFoundError for a missing file; ConnectionError if a download fails. There is no silent replacement.
     """
-    options = {"size": size, "n_patients": n_patients, "seed": seed}
+    options = {"size": size, "n_patients": n_patients, "n_test": n_test, "seed": seed}
     if name in _GENERATORS:
         dataset = _GENERATORS[name].load(**options)
     else:
@@ -59,10 +68,10 @@ def load(name: str | os.PathLike, *, size: int | None = None, n_patients: int | 
         if str(name) not in medmnist.known() and path.suffix != ".npz":
             names = ", ".join([*_GENERATORS, *medmnist.known()])
             raise ValueError(f"There is no dataset called {str(name)!r}. Choose one of: {names}; or give an .npz file.")
-        if (size, n_patients, seed) != (None, None, 0):
+        if (size, n_patients, n_test, seed) != (None, None, None, 0):
             raise ValueError(
-                f"{name} is a file of real images without patient numbers: size, n_patients and seed do not apply to "
-                f"it. Call data.load({str(name)!r})."
+                f"{name} is a file of real images without patient numbers: size, n_patients, n_test and seed do not "
+                f"apply to it. Call data.load({str(name)!r})."
             )
         dataset = medmnist.load_known(str(name)) if str(name) in medmnist.known() else medmnist.load_file(path)
     loaded = {"name": str(name), **{key: value for key, value in options.items() if value not in (None, 0)}}

@@ -26,7 +26,10 @@ SOURCE_HASH = syntax_hash(__file__)  # a changed generator reads no old cache
 TITLE = "Axial brain slices: healthy, mass, white-matter lesions or infarct"
 SOURCE = "lesions simulated by course_lib.data.brain_lesions on " + SAMPLES["brain"].source
 LICENCE = "as the template: " + SAMPLES["brain"].licence
-PATIENTS = {"train": 600, "val": 120, "test": 160}
+PATIENTS = {"train": 600, "val": 120, "test": 160}  # without options; they are made and cached together
+MORE = {"train": 2400, "test": 1360}  # at most; beyond PATIENTS they are made and cached BLOCK by BLOCK, when asked for
+BLOCK = 600
+LARGEST_SEED = 10**9
 SIZES = (32, 64, 128)
 CLASS_NAMES = ("healthy", "mass", "white-matter lesions", "infarct")
 SLICES = 4  # per patient
@@ -258,67 +261,105 @@ def fingerprint() -> str:
     return fingerprint_of(*(pictures for images, masks, _ in patients for pictures in (images, 255 * masks)))
 
 
-def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 0) -> Dataset:
+def load(
+    *, size: int | None = None, n_patients: int | None = None, n_test: int | None = None, seed: int = 0
+) -> Dataset:
     """The dataset "brain-lesions", as `course_lib.data.load` describes it.
 
     Targets: "label" (0 healthy, 1 mass, 2 white-matter lesions, 3 infarct, the same for all slices of a
     patient), "lesion_area" (mm² of the slice, float32) and "slice_position" (MNI z in mm, float32; an input
     rather than a target: it lets you check that the position alone does not give the class away).
-    In each split as many patients have one class as another, give or take one.
+    In each split as many patients have one class as another, give or take one. No patient number occurs in the sets of
+    two seeds.
     """
     size = 64 if size is None else size
     if size not in SIZES:
         raise ValueError(f"brain-lesions comes in {', '.join(map(str, SIZES))} pixels, not {size!r}.")
-    if n_patients is None:
-        n_patients = PATIENTS["train"]
-    if not _is_whole(n_patients) or not len(CLASS_NAMES) <= n_patients <= PATIENTS["train"]:
-        raise ValueError(
-            f"n_patients is {n_patients!r}, but brain-lesions has {PATIENTS['train']} training patients, and at least "
-            f"{len(CLASS_NAMES)} are needed, one of each class."
-        )
-    if not _is_whole(seed) or seed < 0:
-        raise ValueError(f"seed is {seed!r}, but it must be a whole number from 0 up.")
+    taken = PATIENTS | {
+        "train": _checked("n_patients", "training", n_patients, PATIENTS["train"], MORE["train"]),
+        "test": _checked("n_test", "test", n_test, PATIENTS["test"], MORE["test"]),
+    }
+    if not _is_whole(seed) or not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"seed is {seed!r}, but it must be a whole number from 0 to {LARGEST_SEED:,}.")
 
     # The smallest size is the middle one with each 2×2 pixels made one.
-    made = max(size, 64)
-    n = sum(PATIENTS.values()) * SLICES
-    arrays = cached(
-        "brain-lesions",
-        f"brain-lesions-v{VERSION}-{SOURCE_HASH}-seed{seed}-{made}.npz",
-        {"images": (n, made, made), "masks": (n, made, made // 8), "positions": (n,)},
-        lambda: _simulate_all(seed, made),
-    )
-    ids = np.random.default_rng([seed, 99]).permutation(sum(PATIENTS.values()))
+    made, pieces = max(size, 64), {}
+    for key, patients in _pieces(taken).items():
+        n = len(patients) * SLICES
+        pieces[key] = cached(
+            "brain-lesions",
+            f"brain-lesions-v{VERSION}-{SOURCE_HASH}-seed{seed}-{made}{key}.npz",
+            {"images": (n, made, made), "masks": (n, made, made // 8), "positions": (n,)},
+            lambda patients=patients: _simulate_all(seed, made, patients),
+        )
+    first_ids, more_ids = _patient_numbers(seed)
     splits, first = {}, 0
-    for split, patients in PATIENTS.items():
-        taken = n_patients if split == "train" else patients
-        rows = np.s_[first * SLICES : (first + taken) * SLICES]
-        images, masks, positions = (arrays[key][rows] for key in ("images", "masks", "positions"))
-        masks = np.unpackbits(masks, axis=-1).astype(bool)
-        area = masks.sum((1, 2), dtype=np.float32) * np.float32(FIELD_OF_VIEW / masks.shape[-1]) ** 2
-        images = to_float(images)
-        if size == 32:
-            blocks = len(images), 32, 2, 32, 2
-            images = images.reshape(*blocks, 1).mean((2, 4))
-            masks = masks.reshape(blocks).any((2, 4))
-        label = np.repeat(np.arange(taken) % len(CLASS_NAMES), SLICES)
-        targets = {"label": label, "lesion_area": area, "slice_position": positions}
-        splits[split] = Split(images, targets, groups=np.repeat(ids[first : first + taken], SLICES), masks=masks)
-        first += patients
+    for place, (split, usual) in enumerate(PATIENTS.items()):
+        kept = min(taken[split], usual)
+        parts = [{name: values[first * SLICES : (first + kept) * SLICES] for name, values in pieces[""].items()}]
+        for key in [key for key in pieces if key.startswith(f"-{split}")]:
+            rows = (taken[split] - int(key.split("-")[2])) * SLICES
+            parts.append({name: values[:rows] for name, values in pieces[key].items()})
+        more = more_ids[place * max(MORE.values()) :][: taken[split] - kept]
+        splits[split] = _split(parts, np.concatenate([first_ids[first : first + kept], more]), size)
+        first += usual
     return Dataset("brain-lesions", **splits, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
+
+
+def _checked(option, kind, number, usual, most) -> int:
+    """How many patients a split has, or a ValueError that says how many it may have."""
+    if number is None:
+        return usual
+    if not _is_whole(number) or not len(CLASS_NAMES) <= number <= most:
+        raise ValueError(
+            f"{option} is {number!r}, but brain-lesions has up to {most} {kind} patients, and at least "
+            f"{len(CLASS_NAMES)} are needed, one of each class."
+        )
+    return int(number)
+
+
+def _patient_numbers(seed):
+    """Numbers of the patients of all splits as `PATIENTS` counts them, and of those beyond, shuffled each by itself, so
+    that they tell neither class nor split. A seed's numbers follow those of the seed before it."""
+    usual, beyond = sum(PATIENTS.values()), len(PATIENTS) * max(MORE.values())
+    start = int(seed) * (usual + beyond)
+    first = np.random.default_rng([seed, 99]).permutation(usual)
+    return start + first, start + usual + np.random.default_rng([seed, 98]).permutation(beyond)
+
+
+def _pieces(taken) -> dict[str, list[tuple[int, int]]]:
+    """What has to be read or made for so many patients of each split, by the end of the file's name: patients as (place of
+    the split, number)."""
+    pieces = {"": [(place, number) for place, usual in enumerate(PATIENTS.values()) for number in range(usual)]}
+    for place, (split, usual) in enumerate(PATIENTS.items()):
+        for start in range(usual, taken[split], BLOCK):
+            pieces[f"-{split}-{start}"] = [(place, number) for number in range(start, start + BLOCK)]
+    return pieces
+
+
+def _split(parts, ids, size) -> Split:
+    """The patients of several cached arrays, in this order, as one split of images with `size` pixels each way."""
+    images, masks, positions = (np.concatenate([part[key] for part in parts]) for key in parts[0])
+    masks = np.unpackbits(masks, axis=-1).astype(bool)
+    area = masks.sum((1, 2), dtype=np.float32) * np.float32(FIELD_OF_VIEW / masks.shape[-1]) ** 2
+    images = to_float(images)
+    if size == 32:
+        blocks = len(images), 32, 2, 32, 2
+        images = images.reshape(*blocks, 1).mean((2, 4))
+        masks = masks.reshape(blocks).any((2, 4))
+    label = np.repeat(np.arange(len(ids)) % len(CLASS_NAMES), SLICES)
+    targets = {"label": label, "lesion_area": area, "slice_position": positions}
+    return Split(images, targets, groups=np.repeat(ids, SLICES), masks=masks)
 
 
 def _is_whole(number) -> bool:
     return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
-def _simulate_all(seed: int, size: int) -> dict[str, np.ndarray]:
-    """All patients of all splits: images uint8 and masks packed to bits (n, size, size / 8), positions in mm."""
-    patients = [
-        (number % len(CLASS_NAMES), (seed, split, number), size)
-        for split, count in enumerate(PATIENTS.values())
-        for number in range(count)
-    ]
+def _simulate_all(seed: int, size: int, wanted: list[tuple[int, int]]) -> dict[str, np.ndarray]:
+    """The wanted patients (place of the split, number): images uint8 (n, size, size), masks packed to bits (n, size,
+    size / 8), positions in mm (n,), n slices."""
+    patients = [(number % len(CLASS_NAMES), (seed, place, number), size) for place, number in wanted]
     _atlas(size), _grid(size)  # made once, before two threads ask for them
     with ThreadPoolExecutor(2) as pool:
         images, masks, positions = zip(*pool.map(lambda patient: simulate_patient(*patient), patients), strict=True)

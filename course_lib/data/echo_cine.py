@@ -317,7 +317,9 @@ def fingerprint() -> str:
     return fingerprint_of(*(frames for clip in clips for frames in np.split(clip, 3)))
 
 
-def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 0) -> Dataset:
+def load(
+    *, size: int | None = None, n_patients: int | None = None, n_test: int | None = None, seed: int = 0
+) -> Dataset:
     """The dataset "echo-cine", as `course_lib.data.load` describes it: one clip of each patient.
 
     Targets: "ejection_fraction" (percent, float32), "rhythm" (0 regular, 1 irregular, int64), "heart_rate" (beats per
@@ -327,6 +329,10 @@ def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 
     """
     if size not in (None, SIZE):
         raise ValueError(f"echo-cine comes in {SIZE} pixels only, not {size!r}.")
+    if n_test is not None:
+        raise ValueError(
+            f"n_test is {n_test!r}, but echo-cine always has {PATIENTS['test']} test patients. For fresh ones take another seed."
+        )
     if n_patients is None:
         n_patients = PATIENTS["train"]
     if not _is_whole(n_patients) or not len(CLASS_NAMES) <= n_patients <= PATIENTS["train"]:
@@ -344,7 +350,8 @@ def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 
         {"clips": (n, FRAMES, SIZE, SIZE), **{name: (n,) for name in TARGETS}},
         lambda: _simulate_all(seed),
     )
-    ids = np.random.default_rng([seed, 99]).permutation(sum(PATIENTS.values()))
+    # A seed's numbers follow those of the seed before it, so that joined sets keep their patients apart.
+    ids = int(seed) * n + np.random.default_rng([seed, 99]).permutation(n)
     splits, first = {}, 0
     for split, count in PATIENTS.items():
         rows = np.s_[first : first + (n_patients if split == "train" else count)]

@@ -4,6 +4,7 @@ import functools
 
 import ipywidgets as widgets
 import numpy as np
+from matplotlib.collections import LineCollection
 
 from course_lib import data, ops, plot
 from course_lib.explorers import Explorer, choice, number, rows, slider, switch
@@ -19,6 +20,7 @@ _IMAGES = {
     "CT, vertebra": lambda: data.sample("ct").image,
     "MR": lambda: data.sample("mr").image,
 }
+_WINDOWS = {"CT, vertebra": (-160, 240), "MR": (0, 1)}  # soft tissue in Hounsfield units; the MR's own range
 _STEPS = 25  # places of the window that the slider can reach
 
 
@@ -97,11 +99,11 @@ def _draw_sliding_window(figure, image, padding, stride, dilation, place, flip, 
     if small:
         plot.numbers(before, pixels, f"image{border}: {size}", highlight=[(top, left, reach, reach)])
     else:
-        plot.image(before, pixels, f"image{border}: {size}")
+        plot.image(before, pixels, f"image{border}: {size}", window=_WINDOWS[image])
         before.add_patch(plot.frame(top, left, reach, reach))
-    plot.numbers(middle, window * weights + 0.0, f"pixel × weight\nsum = {output[row, column]:.4g}", format=".3g")
+    plot.numbers(middle, window * weights + 0.0, f"pixel × weight\nsum = {output[row, column]:.4g}", format=".4g")
     for i, j in np.ndindex(3, 3):
-        text = f"{window[i, j]:.3g} × {weights[i, j]:.2g}"
+        text = f"{window[i, j]:.4g} × {weights[i, j]:.2g}"
         middle.text(j, i + 0.33, text, ha="center", va="center", fontsize=7, color="0.35", in_layout=False)
     title = f"output: {' × '.join(map(str, output.shape))}, place ({row}, {column})"
     if small:
@@ -110,7 +112,10 @@ def _draw_sliding_window(figure, image, padding, stride, dilation, place, flip, 
         )
         plot.numbers(after, so_far, title, format=".3g", highlight=[(row, column, 1, 1)])
     else:
-        plot.signed(after, output, title, limit=np.quantile(np.abs(output), 0.99) or 1.0)
+        if np.isclose(kernel.sum(), 1):  # such a kernel keeps brightness, so its output is an image like its input
+            plot.image(after, output, title, window=_WINDOWS[image])
+        else:
+            plot.signed(after, output, title, limit=np.quantile(np.abs(output), 0.99) or 1.0)
         after.add_patch(plot.frame(row - 1, column - 1, 3, 3))
 
 
@@ -132,9 +137,10 @@ def receptive_field() -> Explorer:
             "kernel": slider("Kernel size", 3, 7, 3, step=2),
             "growth": choice("How it grows", [PLAIN, STRIDES, DILATIONS]),
         },
-        alt="Left: rows of dots, one row a layer, with lines from one output down to all the input pixels it depends on. "
-        "Right: a CT with a square of that many pixels.",
-        caption="The receptive field of one output: left, along one row of pixels; right, its true size on the CT.",
+        alt="Left: rows of dots, one row a layer, with lines from an output down to all the input pixels it depends on, in "
+        "blue, and the same for the output next to it, in orange. Right: a CT with both as squares.",
+        caption="Blue: one output, and the pixels it depends on. Orange: the output next to it. Left: along one row of "
+        "pixels. Right: both on the CT, in their true size.",
         size=(10, 3.9),
     )
 
@@ -142,25 +148,28 @@ def receptive_field() -> Explorer:
 def _draw_receptive_field(figure, layers, kernel, growth):
     strides = [2 if growth == STRIDES else 1] * layers
     dilations = [2**layer if growth == DILATIONS else 1 for layer in range(layers)]
-    pyramid, picture = figure.subplots(1, 2, width_ratios=[2.2, 1])
-    units = [0]
     spacing = [int(np.prod(strides[:layer])) for layer in range(layers + 1)]  # input pixels between neighbours
-    for layer in reversed(range(layers)):
-        reach = dilations[layer] * (np.arange(kernel) - kernel // 2)
-        below = sorted({unit * strides[layer] + int(step) for unit in units for step in reach})
-        for unit in units:
-            x = (unit * strides[layer] + reach) * spacing[layer]
-            lines = np.array([np.full(kernel, unit * spacing[layer + 1]), x])
-            pyramid.plot(lines, [[layer + 1] * kernel, [layer] * kernel], color=plot.COLOURS["sky"], lw=0.6)
-        pyramid.plot(np.multiply(units, spacing[layer + 1]), [layer + 1] * len(units), "o", ms=4, color="black")
-        units = below
-    pyramid.plot(units, [0] * len(units), "s", ms=3, color=plot.COLOURS["vermilion"])
-    field = units[-1] - units[0] + 1
+    pyramid, picture = figure.subplots(1, 2, width_ratios=[2.2, 1])
+    ct = data.sample("ct")
+    plot.image(picture, ct.image, "", window=(-160, 240))
+    for first, colour in ((1, "orange"), (0, "blue")):  # the output in the middle, drawn last, and its neighbour
+        units, lines = [first], []
+        for layer in reversed(range(layers)):
+            reach = dilations[layer] * (np.arange(kernel) - kernel // 2)
+            for unit in units:
+                above = unit * spacing[layer + 1], layer + 1
+                lines += [[above, ((unit * strides[layer] + step) * spacing[layer], layer)] for step in reach]
+            units = sorted({unit * strides[layer] + int(step) for unit in units for step in reach})
+        pyramid.add_collection(LineCollection(lines, colors=plot.COLOURS[colour], linewidths=0.5))
+        pyramid.plot(units, [-0.12 * first] * len(units), "s", ms=3, color=plot.COLOURS[colour])
+        pyramid.plot(first * spacing[-1], layers, "o", color=plot.COLOURS[colour])
+        field = units[-1] - units[0] + 1
+        centre = 64 + first * spacing[-1]
+        picture.add_patch(plot.frame(64 - field / 2, centre - field / 2, field, field, colour))
+    places = -(-128 // spacing[-1])
+    picture.set_title(f"{field} pixels = {field * ct.spacing[0]:.0f} mm; map: {places} × {places}")
     names = ["input", *[f"layer {layer}" for layer in range(1, layers + 1)]]
     pyramid.set(yticks=range(layers + 1), yticklabels=names, xlabel="input pixels from the centre")
     pyramid.xaxis.get_major_locator().set_params(integer=True)
-    pyramid.set_title(f"One output of layer {layers} sees {field} pixels in a row")
-
-    ct = data.sample("ct")
-    plot.image(picture, ct.image, f"{field} pixels = {field * ct.spacing[0]:.0f} mm", window=(-160, 240))
-    picture.add_patch(plot.frame(64 - field / 2, 64 - field / 2, field, field))
+    apart = "pixel" if spacing[-1] == 1 else "pixels"
+    pyramid.set_title(f"One output sees {field} pixels in a row; its neighbour lies {spacing[-1]} {apart} on")

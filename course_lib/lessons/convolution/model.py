@@ -15,7 +15,7 @@ PADDINGS = {"zero": "constant", "reflect": "reflect", "symmetric": "symmetric", 
 
 
 def receptive_field(layers):
-    """Number of input pixels in a row that one output sees, behind layers (kernel, stride)."""
+    """Number of input pixels in a row that one output sees, after layers (kernel, stride)."""
     field, step = 1, 1
     for kernel, stride in layers:
         field += (kernel - 1) * step  # the kernel's other weights lie `step` input pixels apart
