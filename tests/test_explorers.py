@@ -179,22 +179,6 @@ def test_the_picture_is_what_was_drawn():
     np.testing.assert_array_equal(picture, np.asarray(explorer._canvas.buffer_rgba()))
 
 
-def _ticks(figure, largest, title="one line"):
-    figure.subplots().set(ylim=(0, 1), yticks=[0, 1], yticklabels=["0", str(largest)], title=title)
-
-
-def test_axes_stay_where_they_are_until_a_label_needs_more_room():
-    left = []
-    explorer = Explorer(_ticks, {"largest": number("Largest", 1, 10**9, 1)}, alt="axes", caption="Axes.")
-    for changes in ({}, {"largest": 10**6}, {"largest": 5}, {"largest": 5, "title": "two\nlines"}):
-        explorer._render(changes)
-        left.append(explorer._figure.axes[0].get_position())
-    assert left[0].x0 < left[1].x0 and left[1].bounds == left[2].bounds
-    assert left[3].y1 < left[2].y1
-    explorer.render(largest=10**6, title="one line")
-    np.testing.assert_allclose(explorer._figure.axes[0].get_position().bounds, left[1].bounds)
-
-
 def test_a_moved_control_redraws_and_set_redraws_once(monkeypatch):
     drawn = []
     explorer = _explorer(lambda figure, **values: drawn.append(values) or _line(figure, **values))

@@ -10,7 +10,6 @@ import numpy as np
 from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from course_lib import plot
@@ -81,8 +80,7 @@ class Explorer:
     layout: function from the explorer to the widget that arranges its controls; by default they stand in rows.
 
     One figure is reused, drawn with Agg and pushed as PNG bytes into one `widgets.Image`, which is several
-    times faster than `interactive_output` and prints nothing into the notebook. The axes stay where they are while
-    a reader moves controls (`_KeptLayout`).
+    times faster than `interactive_output` and prints nothing into the notebook.
     """
 
     def __init__(self, draw, controls, *, alt, caption, size=(9, 4), layout=None):
@@ -93,8 +91,7 @@ class Explorer:
             if control.has_trait("tooltip"):
                 control.tooltip = control.tooltip or control.description
         self._layout = layout or (lambda explorer: rows(*explorer.controls.values()))
-        self._kept = _KeptLayout()
-        self._figure = Figure(figsize=size, dpi=_DPI * _SHARP, layout=self._kept)
+        self._figure = Figure(figsize=size, dpi=_DPI * _SHARP, layout="constrained")
         self._canvas = FigureCanvasAgg(self._figure)
         self._paused = False
         self._picture = widgets.Image(
@@ -109,21 +106,15 @@ class Explorer:
 
     def render(self, **changes):
         """Draw with the current values, some of them changed, and return the bytes of a PNG file, `_SHARP` pixels for each
-        one of the page. The axes are laid out anew, so that equal values give equal pictures.
+        one of the page.
 
         Raises whatever `draw` raises: tests call this with the extremes of every control.
         """
-        self._kept.forget()
-        return self._render(changes)
-
-    def _render(self, changes):
         for ax in self._figure.axes:
             self._figure.delaxes(ax)  # `clear` alone would first prepare each for new drawings: a tenth of the time
         self._figure.clear()
         self.draw(self._figure, **{**self.values, **changes})
         self._canvas.draw()  # once; savefig would draw everything twice
-        if not self._kept.fits(self._figure):
-            self._canvas.draw()
         return _png(np.asarray(self._canvas.buffer_rgba()))
 
     def extremes(self):
@@ -164,68 +155,10 @@ class Explorer:
         if self._paused:
             return
         try:
-            self._picture.value = self._render({})
+            self._picture.value = self.render()
             self._message.value = ""
         except ValueError as error:
             self._message.value = f"<b>Cannot be drawn:</b> {html.escape(str(error))}"
-
-
-class _KeptLayout(ConstrainedLayoutEngine):
-    """Constrained layout, computed once for pictures of the same build: that takes a third of a drawing's time.
-
-    Of the same build are pictures with the same axes in the same grid and as many lines in each title and label. Whether
-    the labels of the ticks fit is known only when they are drawn: a longer one than before asks for a new layout (`fits`).
-    Colour bars, titles of the whole figure and a second axis are always laid out anew.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.forget()
-
-    def forget(self):
-        self._positions, self._longest = {}, {}
-
-    def execute(self, fig):
-        build = _build(fig)
-        if build is None or build not in self._positions:
-            super().execute(fig)
-            self._positions[build] = [ax.get_position(original=True) for ax in fig.axes]
-            self._longest.pop(build, None)
-            return
-        for ax, position in zip(fig.axes, self._positions[build], strict=True):
-            ax.set_position(position)
-            ax.set_in_layout(True)  # which set_position ends
-
-    def fits(self, fig):
-        """Whether no label of a tick in the figure just drawn is longer than when it was laid out; if not, the next drawing
-        is laid out anew."""
-        build = _build(fig)
-        longest = [_longest_label(axis) for ax in fig.axes for axis in (ax.xaxis, ax.yaxis)]
-        before = self._longest.setdefault(build, longest)
-        fits = build is None or all(now <= then for now, then in zip(longest, before, strict=True))
-        if not fits:
-            del self._positions[build]
-        return fits
-
-
-def _longest_label(axis):
-    """Characters of the longest label of those that are shown: ticks beyond the axis's ends have labels, too."""
-    low, high = sorted(axis.get_view_interval())
-    low, high = low - 1e-6 * (high - low), high + 1e-6 * (high - low)
-    return max((len(tick.label1.get_text()) for tick in axis.majorTicks if low <= tick.get_loc() <= high), default=0)
-
-
-def _build(fig):
-    """What the layout of a figure depends on beside its ticks, or None where it depends on more."""
-    places = [ax.get_subplotspec() for ax in fig.axes]
-    if fig.texts or None in places:
-        return None
-    words = [
-        [ax.get_title(loc) for loc in ("left", "center", "right")] + [ax.get_xlabel(), ax.get_ylabel()]
-        for ax in fig.axes
-    ]
-    lines = [tuple(len(text.splitlines()) for text in texts) for texts in words]
-    return tuple((place.get_geometry(), *counts) for place, counts in zip(places, lines, strict=True))
 
 
 def _png(rgba):
