@@ -450,7 +450,7 @@ def lab(root, author, passed_on):
     command = lab_command(root, author, passed_on)
     if os.name == "nt":  # there, exec would give the terminal back while JupyterLab is still running
         return run_child(command, env=child_environment(root))
-    os.execve(command[0], command, child_environment(root))
+    return os.execve(command[0], command, child_environment(root))
 
 
 def without_network():
@@ -482,6 +482,7 @@ def test(root, arguments, quick=False, lesson=None):
     parts = {
         "style": [python, "-m", "ruff", "check"],
         "format": [python, "-m", "ruff", "format", "--check"],
+        "types": [python, "-m", "mypy"],
         "tests": pytest + workers() + ["tests"],
         "notebooks": pytest + workers() + nbval + ["notebooks"],
     }

@@ -178,7 +178,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     part = path.with_suffix(f".{uuid4().hex}.part")
     try:
         with part.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's type fears the name allow_pickle
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -68,8 +68,11 @@ def _atlas(size: int) -> _Atlas:
     white_matter = white[coarse] > 0.9
     near_ventricle = white_matter & (to_ventricle > 3) & (to_ventricle < 20) & (to_surface > 10)
     blur = (1.2, 0.4 * FIELD_OF_VIEW / size, 0.4 * FIELD_OF_VIEW / size)  # mm; avoids aliasing
+    t1, white, tissue = (ndimage.gaussian_filter(volume, blur, truncate=3) for volume in (t1, white, tissue))
     return _Atlas(
-        *(ndimage.gaussian_filter(volume, blur, truncate=3) for volume in (t1, white, tissue)),
+        t1,
+        white,
+        tissue,
         near_ventricle=near_ventricle,
         white_depth=np.where(white_matter, to_surface, 0),
     )
@@ -83,7 +86,7 @@ class _Grid:
         self.z = (np.arange(SLICES) - (SLICES - 1) / 2) * SLICE_GAP
         self.points = np.stack(np.meshgrid(self.z, across, across, indexing="ij"))
         self._axes = (self.z, 20), (across, FIELD_OF_VIEW / 2), (across, FIELD_OF_VIEW / 2)
-        self._bases = {}
+        self._bases: dict = {}
 
     def smooth_field(self, rng, distance: float) -> np.ndarray:
         """Random field with standard deviation near 1 that varies over about `distance` mm: a cubic spline
@@ -305,7 +308,16 @@ def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 
         targets = {"label": label, "lesion_area": area, "slice_position": positions}
         splits[split] = Split(images, targets, groups=np.repeat(ids[first : first + taken], SLICES), masks=masks)
         first += patients
-    return Dataset("brain-lesions", **splits, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
+    return Dataset(
+        "brain-lesions",
+        splits["train"],
+        splits["val"],
+        splits["test"],
+        class_names=CLASS_NAMES,
+        source=SOURCE,
+        licence=LICENCE,
+        simulated=True,
+    )
 
 
 def _is_whole(number) -> bool:

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 
 import psutil
 from packaging.requirements import Requirement
@@ -98,7 +99,7 @@ def _work():
         folder.mkdir(parents=True, exist_ok=True)
         handle, path = tempfile.mkstemp(dir=folder)
         os.close(handle)
-        os.remove(path)
+        Path(path).unlink()
     except OSError as error:
         return False, f"your folder {folder.name}/ cannot be written, so progress would not be kept: {error}"
     return True, "the folder for your own work can be written"
