@@ -308,16 +308,8 @@ def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 
         targets = {"label": label, "lesion_area": area, "slice_position": positions}
         splits[split] = Split(images, targets, groups=np.repeat(ids[first : first + taken], SLICES), masks=masks)
         first += patients
-    return Dataset(
-        "brain-lesions",
-        splits["train"],
-        splits["val"],
-        splits["test"],
-        class_names=CLASS_NAMES,
-        source=SOURCE,
-        licence=LICENCE,
-        simulated=True,
-    )
+    three = (splits["train"], splits["val"], splits["test"])
+    return Dataset("brain-lesions", *three, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
 
 
 def _is_whole(number) -> bool:

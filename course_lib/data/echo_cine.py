@@ -352,16 +352,8 @@ def load(*, size: int | None = None, n_patients: int | None = None, seed: int = 
         targets = {name: arrays[name][rows] for name in TARGETS}
         splits[split] = Split(to_float(arrays["clips"][rows, ..., None]), targets, ids[rows])
         first += count
-    return Dataset(
-        "echo-cine",
-        splits["train"],
-        splits["val"],
-        splits["test"],
-        class_names=CLASS_NAMES,
-        source=SOURCE,
-        licence=LICENCE,
-        simulated=True,
-    )
+    three = (splits["train"], splits["val"], splits["test"])
+    return Dataset("echo-cine", *three, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
 
 
 def patients(split: str, *, n_patients: int | None = None, seed: int = 0) -> list[Patient]:
