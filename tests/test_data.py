@@ -17,6 +17,7 @@ from course_lib.data.samples import SAMPLES
 SHAPES = {
     "ct": (128, 128),
     "mr": (64, 64),
+    "chest": (1955, 1841),
     "ultrasound": (240, 320, 3),
     "echo": (30, 240, 320, 3),
     "retina": (1411, 1411, 3),
@@ -91,7 +92,7 @@ def test_samples_are_independent_copies():
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match="no sample called 'xray'.*ct, mr, ultrasound"):
+    with pytest.raises(ValueError, match="no sample called 'xray'.*ct, mr, chest, ultrasound"):
         data.sample("xray")
     with pytest.raises(ValueError, match="no dataset called 'brains'.*brain-lesions, echo-cine, pneumoniamnist"):
         data.load("brains")

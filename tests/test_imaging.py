@@ -1,16 +1,22 @@
 """What lesson 05 promises of course_lib.imaging, on the real files that pydicom brings along."""
 
 import copy
+import gzip
 import io
+import os
+import random
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import dcmread, examples
+from pydicom import dcmread, dcmwrite, examples
 from pydicom.data import get_testdata_file
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_rescale, apply_windowing
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, JPEGBaseline8Bit
 
 from course_lib import imaging
@@ -38,6 +44,19 @@ def _declaring(syntax):
     return changed[:length_at] + length.to_bytes(4, "little") + changed[length_at + 4 :]
 
 
+def _deflated(pixels):
+    """The CT's header in a file whose deflated part unpacks to `pixels`."""
+    raw = _declaring("1.2.840.10008.1.2.1.99")
+    length = int.from_bytes(raw[140:144], "little")
+    packer = zlib.compressobj(9, wbits=-15)
+    return raw[: 144 + length] + packer.compress(pixels) + packer.flush()
+
+
+def _file(tmp_path, dataset, name="scan.dcm"):
+    dataset.save_as(tmp_path / name, enforce_file_format=True)
+    return tmp_path / name
+
+
 # ---- Reading ------------------------------------------------------------------------------------
 
 
@@ -50,6 +69,8 @@ def test_good_files_are_read(name):
 def _bad_files():
     ct = Path(examples.get_path("ct")).read_bytes()
     echo = Path(examples.get_path("ybr_color")).read_bytes()
+    liver = Path(get_testdata_file("liver_1frame.dcm")).read_bytes()
+    ybr = Path(get_testdata_file("SC_ybr_full_422_uncompressed.dcm")).read_bytes()
     without = dcmread(examples.get_path("ct"))
     del without.PixelData
     no_syntax = get_testdata_file("meta_missing_tsyntax.dcm")
@@ -67,6 +88,11 @@ def _bad_files():
         "declared compressed": (_declaring(JPEGBaseline8Bit), "JPEG Baseline.*not compressed"),
         "no transfer syntax": (Path(no_syntax).read_bytes(), "Transfer Syntax UID.*missing"),
         "deflated": (_declaring("1.2.840.10008.1.2.1.99"), "header.*cannot be read"),
+        "gzip": (gzip.compress(ct), "gzip"),
+        "table of contents": (Path(get_testdata_file("DICOMDIR")).read_bytes(), "table of contents"),
+        "1 bit, cut off": (liver[:-1000], "announces 32,768 bytes"),
+        "4:2:2, cut off": (ybr[:-1000], "announces 20,000 bytes"),
+        "unknown value representation": (ct.replace(b"\x28\x00\x10\x00US", b"\x28\x00\x10\x00SS\x00", 1), "scan.dcm"),
         "12-bit JPEG": (Path(get_testdata_file("JPGExtended.dcm")).read_bytes(), "cannot be decoded as 'JPEG Extended"),
     }
 
@@ -106,6 +132,255 @@ def test_what_pydicom_noticed_reaches_the_caller(tmp_path):
     assert np.array_equal(dataset.pixel_array, _ct().pixel_array)
 
 
+def test_a_small_file_that_unpacks_to_a_huge_one_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("course_lib.imaging.read._LARGEST", 10_000_000)
+    (tmp_path / "scan.dcm").write_bytes(_deflated(bytes(11_000_000)))
+    with pytest.raises(ValueError, match="more than 10 MB"):
+        imaging.read_dicom(tmp_path / "scan.dcm")
+    assert imaging.read_dicom(get_testdata_file("image_dfl.dcm")).Rows == 512
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match="folder.*read_series"):
+        imaging.read_dicom(tmp_path)
+    for nothing in (None, 7, io.BytesIO()):
+        with pytest.raises(TypeError, match="path of a file"):
+            imaging.read_dicom(nothing)
+    path = _file(tmp_path, _ct())
+    path.chmod(0)
+    if os.name == "posix" and os.geteuid():
+        with pytest.raises(PermissionError, match="may not read"):
+            imaging.read_dicom(path)
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "implicit"])
+def test_a_file_without_preamble_is_read_with_a_remark(syntax, tmp_path):
+    buffer = io.BytesIO()
+    dcmwrite(buffer, Dataset(_ct()), implicit_vr=syntax == "implicit", little_endian=True)
+    path = tmp_path / "old.dcm"
+    path.write_bytes(buffer.getvalue())
+    with pytest.warns(UserWarning, match="old.dcm: it has no preamble"):
+        dataset = imaging.read_dicom(path)
+    assert np.array_equal(imaging.to_hounsfield(dataset), imaging.to_hounsfield(_ct()))
+
+
+def test_damage_ends_in_sentences(tmp_path):
+    rng = random.Random(0)
+    names = ["CT_small.dcm", "MR_small_RLE.dcm", "rtdose_1frame.dcm", "SC_rgb_small_odd.dcm", "vlut_04.dcm"]
+    contents = [Path(get_testdata_file(name, download=False)).read_bytes() for name in names]
+    path, read = tmp_path / "scan.dcm", 0
+    for _ in range(150):
+        raw = bytearray(rng.choice(contents))
+        for _ in range(rng.choice((1, 4))):
+            raw[rng.randrange(128, 2500 if len(raw) > 2500 else len(raw))] = rng.randrange(256)
+        path.write_bytes(raw if rng.random() < 0.8 else raw[: rng.randrange(len(raw))])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                dataset = imaging.read_dicom(path)
+            except ValueError as error:
+                assert "\n" not in str(error) and len(str(error)) < 600
+                continue
+            read += 1
+            for use in (
+                lambda d: str(imaging.greys(d)),
+                imaging.to_hounsfield,
+                lambda d: imaging.deidentify(d, "P001", {}),
+                lambda d: imaging.blank_outside(d, 0, 2, 0, 2),
+            ):
+                try:
+                    use(dataset)
+                except ValueError as error:
+                    assert "\n" not in str(error)
+    assert read > 25
+
+
+# ---- Greys --------------------------------------------------------------------------------------
+
+
+def test_greys_carry_what_belongs_to_them():
+    dataset = imaging.read_dicom(get_testdata_file("examples_overlay.dcm"))
+    greys = imaging.greys(dataset)
+    assert greys.windows == ((450, 790, "WINDOW1"), (200, 443, "WINDOW2")) and "the first of 2" in greys.shown
+    assert greys.spacing == pytest.approx((0.72314, 0.72314), abs=1e-5) and greys.spacing_from == "Pixel Spacing"
+    assert greys.orientation[0] == "column numbers grow towards the patient's left" and greys.unit == ""
+    text = str(greys)
+    assert "300 × 484" in text and "450 / 790 WINDOW1" in text and "rows" not in text.split("\n")[0]
+    ct = imaging.greys(_ct(), window=(40, 400))
+    assert ct.unit == "HU" and np.array_equal(ct.image, imaging.window(imaging.to_hounsfield(_ct()), 40, 400))
+
+
+@pytest.mark.parametrize("shape", [None, "INVERSE"])
+def test_a_radiograph_is_no_negative(shape):
+    dataset = _ct()
+    before = imaging.greys(dataset).image
+    dataset.PhotometricInterpretation = "MONOCHROME2" if shape else "MONOCHROME1"
+    if shape:
+        dataset.PresentationLUTShape = shape
+    greys = imaging.greys(dataset)
+    assert np.allclose(greys.image, 1 - before) and "inverted" in greys.shown
+
+
+@pytest.mark.parametrize("polarity", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_is_black_and_out_of_the_range(polarity):
+    dataset = _ct()
+    stored = dataset.pixel_array.copy()
+    stored[:20], stored[20:24] = -2000, -1995
+    dataset.PixelData, dataset.PhotometricInterpretation = stored.tobytes(), polarity
+    dataset.add_new("PixelPaddingRangeLimit", "SS", -1990)
+    greys = imaging.greys(dataset)
+    assert greys.padding[:24].all() and not greys.padding[24:].any() and (greys.image[:24] == 0).all()
+    assert greys.image[24:].min() == 0 and greys.image[24:].max() == 1
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_the_headers_window_function_is_used(function):
+    dataset = _ct()
+    dataset.WindowCenter, dataset.WindowWidth, dataset.VOILUTFunction = [40, 100], [80, 100], function
+    units = imaging.to_hounsfield(dataset).astype(float)
+    right = {
+        "LINEAR": np.clip((units - 39.5) / 79 + 0.5, 0, 1),
+        "LINEAR_EXACT": np.clip((units - 40) / 80 + 0.5, 0, 1),
+        "SIGMOID": 1 / (1 + np.exp(-4 * (units - 40) / 80)),
+    }[function]
+    assert np.allclose(imaging.greys(dataset).image, right, atol=1e-6)
+
+
+def test_a_voi_lut_goes_before_a_window():
+    dataset = _ct()
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData = [4, -100, 8], [0, 51, 204, 255]
+    item["LUTDescriptor"].VR, item["LUTData"].VR = "SS", "US"
+    dataset.VOILUTSequence, dataset.WindowCenter, dataset.WindowWidth = [item], 40, 80
+    units = imaging.to_hounsfield(dataset)
+    assert np.allclose(imaging.greys(dataset).image, np.array([0, 0.2, 0.8, 1])[np.clip(units + 100, 0, 3).astype(int)])
+
+
+def test_header_values_that_make_no_sense_are_named():
+    for name, value, message in [
+        ("WindowCenter", b"40,5 ", "Window Center.*40,5.*point"),
+        ("RescaleSlope", b"1,0 ", "Rescale Slope.*1,0"),
+        ("PixelSpacing", b"0,6\\0,6 ", "Pixel Spacing.*0,6"),
+    ]:
+        raw = io.BytesIO(_saved(_ct()))
+        dataset = dcmread(raw)
+        dataset.WindowCenter, dataset.WindowWidth = 40, 80
+        tag = Tag(name)
+        dataset._dict[tag] = RawDataElement(tag, "DS", len(value), value, 0, False, True)
+        with pytest.raises(ValueError, match=message):
+            imaging.greys(dataset)
+    dataset = _ct()
+    dataset.WindowCenter, dataset.WindowWidth = [40, 50], 80
+    with pytest.raises(ValueError, match="2 Window Center and 1 Window Width"):
+        imaging.greys(dataset)
+
+
+def test_floats_and_what_is_no_number():
+    dataset = _ct()
+    values = dataset.pixel_array.astype(np.float32)
+    values[0, 0] = np.nan
+    del dataset.PixelData
+    dataset.FloatPixelData, dataset.BitsAllocated = values.tobytes(), 32
+    greys = imaging.greys(dataset)
+    assert greys.padding.sum() == 1 and greys.image[0, 0] == 0 and np.isfinite(greys.image).all()
+    clean = dcmread(io.BytesIO(_saved(imaging.deidentify(dataset, "P001", {}))))
+    assert np.array_equal(clean.pixel_array, values, equal_nan=True)
+    blanked = dcmread(io.BytesIO(_saved(imaging.blank_outside(dataset, 2, 10, 2, 10)))).pixel_array
+    assert np.array_equal(blanked[2:10, 2:10], values[2:10, 2:10]) and np.ptp(blanked[20:]) == 0
+
+
+def test_spacing_says_where_it_holds():
+    dataset = _ct()
+    del dataset.PixelSpacing
+    dataset.ImagerPixelSpacing = [0.2, 0.1]
+    greys = imaging.greys(dataset)
+    assert greys.spacing == (0.2, 0.1) and "at the detector" in greys.spacing_from
+    dataset.PixelSpacing = [0.2, 0.1]
+    assert "equal to Imager" in imaging.greys(dataset).spacing_from
+    dataset.PixelSpacing = [0, 0]
+    del dataset.ImagerPixelSpacing
+    greys = imaging.greys(dataset)
+    assert greys.spacing is None and "impossible" in greys.spacing_from
+    echo = imaging.greys(imaging.read_dicom(examples.get_path("ybr_color")))
+    assert echo.spacing is None and "beyond the picture" in echo.spacing_from  # its frames were made smaller
+    assert echo.regions == tuple(imaging.ultrasound_regions(dcmread(examples.get_path("ybr_color"))))
+    assert echo.regions[0][:4] == (31, 415, 84, 596) and echo.regions[0].unit_down == "cm"
+
+
+def test_oblique_and_coded_orientations_in_words():
+    dataset = _ct()
+    dataset.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
+    assert imaging.greys(dataset).orientation == (
+        "column numbers grow towards the back",
+        "row numbers grow towards the feet",
+    )
+    dataset.ImageOrientationPatient = [0.8, 0.6, 0, -0.6, 0.8, 0]
+    assert "mostly towards the patient's left" in imaging.greys(dataset).orientation[0]
+    del dataset.ImageOrientationPatient
+    dataset.PatientOrientation = ["L", "FA"]
+    assert imaging.greys(dataset).orientation[1] == "row numbers grow mostly towards the feet"
+
+
+def test_frames_with_their_own_rescale():
+    dataset = _ct()
+    stored = dataset.pixel_array
+    dataset.PixelData, dataset.NumberOfFrames = stored.tobytes() * 2, 2
+    frames = []
+    for slope in (1, 2):
+        frame, rescale = Dataset(), Dataset()
+        rescale.RescaleSlope, rescale.RescaleIntercept, rescale.RescaleType = slope, -1000, "HU"
+        frame.PixelValueTransformationSequence = [rescale]
+        frames.append(frame)
+    dataset.PerFrameFunctionalGroupsSequence = frames
+    values = imaging.to_hounsfield(dataset)
+    assert np.array_equal(values, np.stack([stored - 1000.0, stored * 2 - 1000.0]))
+    with pytest.raises(ValueError, match="PerFrame"):
+        imaging.deidentify(dataset, "P001", {})
+
+
+# ---- Series -------------------------------------------------------------------------------------
+
+
+def _slice(tmp_path, number, z, **changes):
+    dataset = _ct()
+    dataset.ImagePositionPatient, dataset.SOPInstanceUID = [-158, -179, z], f"1.2.3.{number}"
+    for name, value in changes.items():
+        setattr(dataset, name, value)
+    dataset.PixelData = (dataset.pixel_array * 0 + number).astype("<i2").tobytes()
+    return _file(tmp_path, dataset, f"{99 - number}.dcm")
+
+
+def test_a_series_is_sorted_by_position(tmp_path):
+    for number, z in ((1, 10.0), (2, -5.0), (3, 2.5)):
+        _slice(tmp_path, number, z, SliceThickness=1)
+    volume = imaging.read_series(tmp_path)
+    assert (volume.values[:, 0, 0] - volume.values[0, 0, 0]).tolist() == [0, 1, -1]  # 2, 3, 1
+    assert volume.spacing == pytest.approx((7.5, 0.661468, 0.661468)) and volume.unit == "HU"
+    assert volume.orientation[0] == "slice numbers grow towards the head" and "7.5 ×" in str(volume)
+    assert [path.name for path in volume.files] == ["97.dcm", "96.dcm", "98.dcm"]
+    real = imaging.read_series(Path(get_testdata_file("DICOMDIR")).parent / "98892001" / "CT5N")
+    assert real.values.shape == (5, 16, 16) and real.spacing[0] == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    "places, changes, message",
+    [
+        ((0, 1, 3), {}, "not evenly spaced: 2 mm between"),
+        ((0, 1, 1), {}, "same place"),
+        ((0,), {}, "make no volume"),
+        ((0, 1), {"SeriesInstanceUID": "1.2.3.4"}, "2 series"),
+        ((0, 1), {"ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}, "oriented otherwise"),
+        ((0, 1), {"PixelSpacing": [1, 1]}, "2 sizes"),
+        ((0, 1), {"ImagePositionPatient": [-100, -179, 1]}, "sheared"),
+    ],
+)
+def test_slices_that_make_no_volume_are_refused(places, changes, message, tmp_path):
+    for number, z in enumerate(places):
+        _slice(tmp_path, number, z, **(changes if number else {}))
+    with pytest.raises(ValueError, match=message):
+        imaging.read_series(tmp_path)
+
+
 # ---- Units and windows --------------------------------------------------------------------------
 
 
@@ -128,6 +403,26 @@ def test_hounsfield_of_anything_else_is_refused():
     dataset.RescaleType = "OD"
     with pytest.raises(ValueError, match="'OD'"):
         imaging.to_hounsfield(dataset)
+
+
+def test_colours_are_no_hounsfield_units():
+    for name in ("examples_rgb_color.dcm", "examples_palette.dcm"):
+        dataset = imaging.read_dicom(get_testdata_file(name))
+        dataset.Modality, dataset.RescaleSlope, dataset.RescaleIntercept = "CT", 1, -1024
+        with pytest.raises(ValueError, match="colours"):
+            imaging.to_hounsfield(dataset)
+        assert imaging.greys(dataset).unit == ""
+
+
+def test_window_takes_what_headers_hold():
+    overlay = dcmread(examples.get_path("overlay"))
+    image = overlay.pixel_array
+    assert np.array_equal(
+        imaging.window(image, overlay.WindowCenter, overlay.WindowWidth), imaging.window(image, 450, 790)
+    )
+    for nothing in (None, [], "wide"):
+        with pytest.raises(ValueError, match="width of the window is"):
+            imaging.window(image, 40, nothing)
 
 
 def test_window_equals_pydicoms_exact_function():
@@ -170,6 +465,14 @@ def test_a_blank_image_is_refused():
         imaging.min_max(blank, blank.min(), blank.max())
     with pytest.raises(ValueError, match="blank"):
         imaging.z_score(blank, blank.mean(), blank.std())
+
+
+@pytest.mark.parametrize("value, word", [(np.nan, "NaN"), (np.inf, "infinite")])
+def test_what_is_no_number_is_called_so(value, word):
+    for function in (imaging.min_max, imaging.z_score):
+        with pytest.raises(ValueError, match=f"holds .*{word}") as caught:
+            function(np.ones(3), 0.0, value)
+        assert "blank" not in str(caught.value)
 
 
 # ---- Spacing ------------------------------------------------------------------------------------
@@ -297,6 +600,62 @@ def test_what_it_cannot_do_is_refused():
         imaging.deidentify(dcmread(get_testdata_file("liver_1frame.dcm")), "P001", {})
     with pytest.raises(ValueError, match="no SOPClassUID and no SOPInstanceUID"):
         imaging.deidentify(Dataset(), "P001", {})
+
+
+def test_nothing_hides_behind_the_last_pixel_or_in_unused_bits():
+    dataset = _with_an_invented_patient()
+    stored = dataset.pixel_array
+    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 12, 11, 0
+    pixels = (stored.clip(0, 4095) | 0x5000).astype("<u2")
+    dataset.PixelData = pixels.tobytes() + b"Jane Doe"
+    clean = dcmread(io.BytesIO(_saved(imaging.deidentify(dataset, "P001", {}))))
+    assert clean.PixelData == (pixels & 0x0FFF).tobytes()
+    dataset = _ct()  # and signed numbers keep their sign
+    dataset.BitsStored, dataset.HighBit = 12, 11
+    signed = (stored - 1000).clip(-2048, 2047).astype("<i2")
+    dataset.PixelData = (signed & 0x0FFF).astype("<i2").tobytes()
+    assert imaging.deidentify(dataset, "P001", {}).PixelData == signed.tobytes()
+
+
+def test_sequences_keep_numbers_and_lose_text():
+    dataset = _ct()
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData, item.LUTExplanation = [2, 0, 8], [0, 255], "for Mrs Doe"
+    item["LUTDescriptor"].VR, item["LUTData"].VR = "US", "US"
+    dataset.VOILUTSequence = [item]
+    after = _saved(imaging.deidentify(dataset, "P001", {}))
+    clean = dcmread(io.BytesIO(after))
+    assert clean.VOILUTSequence[0].LUTData == [0, 255] and b"Doe" not in after
+
+
+def test_a_pseudonym_is_new_and_the_dict_a_dict():
+    dataset = _with_an_invented_patient()
+    for name in ("MRN-4711", "doe", "Doe^Jane", " Jane", "", None):
+        with pytest.raises(ValueError, match="pseudonym"):
+            imaging.deidentify(dataset, name, {})
+    with pytest.raises(ValueError, match="`uids` is the dict"):
+        imaging.deidentify(dataset, "P001", None)
+    dataset.FrameIncrementPointer = Tag("ImageComments")
+    with pytest.raises(ValueError, match="points to Image Comments"):
+        imaging.deidentify(dataset, "P001", {})
+
+
+def test_blank_outside_knows_thumbnails_overlays_and_32_bits():
+    dataset = _ct()
+    dataset.IconImageSequence = [Dataset()]
+    dataset.add_new(0x60003000, "OW", b"Jane Doe")
+    assert b"Doe" not in _saved(result := imaging.blank_outside(dataset, 50, 110.0, np.int64(20), 90))
+    assert "IconImageSequence" not in result and result.PatientID == dataset.PatientID
+    for name in ("rtdose.dcm", "SC_rgb_rle_32bit.dcm"):
+        before = imaging.read_dicom(get_testdata_file(name))
+        after = dcmread(io.BytesIO(_saved(imaging.blank_outside(before, 2, 8, 2, 8)))).pixel_array
+        inside = (..., slice(2, 8), slice(2, 8), slice(None))[: 4 if before.SamplesPerPixel > 1 else 3]
+        assert np.array_equal(after[inside], before.pixel_array[inside])
+        assert (
+            after.max() <= before.pixel_array.max() and np.ptp(after[..., 0, 0] if after.ndim < 3 else after[0, 0]) == 0
+        )
+    with pytest.raises(ValueError, match="no rectangle"):
+        imaging.blank_outside(dataset, 0, 10.5, 0, 10)
 
 
 @pytest.mark.parametrize("name", ["ct", "rgb_color", "ybr_color"])

@@ -73,8 +73,8 @@ class _Entry:
 
 
 def sample(name: str) -> Sample:
-    """Return the real image called `name`: "ct", "mr", "ultrasound", "echo", "retina", "histology",
-    "microaneurysms" or "brain".
+    """Return the real image called `name`: "ct", "mr", "chest", "ultrasound", "echo", "retina",
+    "histology", "microaneurysms" or "brain".
 
     Every image stands upright as it is stored. The axial ones (ct, mr, brain) are in radiological
     orientation: rows run from anterior to posterior, columns from the patient's right to left, so the
@@ -101,14 +101,14 @@ def sample(name: str) -> Sample:
     )
 
 
-def _dicom(file_name: str):
+def _dicom(file_name: str, package: str = "pydicom"):
     from pydicom import dcmread
     from pydicom.data import get_testdata_file
 
     path = get_testdata_file(file_name, download=False)
     if path is None:
         raise FileNotFoundError(
-            f"The installed pydicom lacks its test file {file_name}. Install the version in constraints.txt."
+            f"The installed {package} lacks its test file {file_name}. Install the version in constraints.txt."
         )
     return dcmread(path)
 
@@ -129,6 +129,13 @@ def _read_mr():
 def _read_dicom_colour(file_name: str):
     # pixel_array turns the echocardiogram's YBR colours into RGB.
     return _dicom(file_name).pixel_array / np.float32(255), None, {}
+
+
+def _read_chest():
+    from course_lib import imaging
+
+    greys = imaging.greys(_dicom("RG1_UNCR.dcm", "pydicom-data"))
+    return greys.image, greys.spacing, {}
 
 
 def _read_skimage(function: str):
@@ -177,6 +184,15 @@ SAMPLES: dict[str, _Entry] = {
         read=_read_mr,
         note="Stored values divided by the largest. The header does not name the body part; an echo time of 240 ms "
         "makes it T2-weighted.",
+    ),
+    "chest": _Entry(
+        title="Chest radiograph, frontal",
+        modality="CR",
+        source="RG1_UNCR.dcm in pydicom-data, 'RG1_UNCR' of the NEMA WG04 sample images",
+        licence="shipped with pydicom-data (MIT), which does not name a licence of the images",
+        read=_read_chest,
+        note="Stored as MONOCHROME1 and shown with the header's window, so that bone is light. The header's Pixel Spacing "
+        "is 0 × 0 mm: there is no scale. Round opacities in both lungs; the header says PA, and no diagnosis.",
     ),
     "ultrasound": _Entry(
         title="Power-Doppler ultrasound of a lymph node",

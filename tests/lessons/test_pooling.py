@@ -51,3 +51,13 @@ def test_unchanged_vanished_and_zero_maps_have_a_relative_change():
     assert model.relative_change(ones, ones) == 0
     assert model.relative_change(ones, zeros) == model.relative_change(zeros, ones) == 1
     assert model.relative_change(zeros, zeros) == 0
+
+
+def test_the_shift_explorer_shows_what_a_reader_should_have_seen():
+    still = [shift for shift, change in enumerate(explorers._curve("one bright pixel", "max", 2)) if change == 0]
+    assert still == [0, 1]
+    blurred = explorers._curve("one bright pixel", "max, then blur", 2)
+    assert 0 < blurred[1] < blurred[2] < blurred[3] < blurred[4]
+    for kind in ("max", "average"):
+        blind = [window for window in (2, 4, 8) if not any(explorers._curve("bars, two pixels wide", kind, window))]
+        assert blind == [4, 8]

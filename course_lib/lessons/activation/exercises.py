@@ -1,8 +1,9 @@
 """Exercises of the lesson on activation functions."""
 
 import numpy as np
+from scipy import special
 
-from course_lib.exercises import Choice, Coding, Mistake, progress
+from course_lib.exercises import Choice, Coding, Mistake, Wrong, progress
 
 TOPIC = "activation"
 
@@ -20,18 +21,28 @@ def _collapse_by_probing(w1, b1, w2, b2):
     return (np.eye(len(w1)) @ w1 + b1) @ w2 + b2 - b, b
 
 
+def _layers(n, k, m):
+    rng = np.random.default_rng(6)
+    return tuple(rng.normal(size=shape) for shape in [(n, k), (k,), (k, m), (m,)])
+
+
 def _collapse_inputs():
     rng = np.random.default_rng(3)
     # Square layers, so that a wrong order of the matrices computes something and can be recognised.
-    return [tuple(rng.normal(size=shape) for shape in [(n, n), (n,), (n, n), (n,)]) for n in (2, 3)]
+    return [tuple(rng.normal(size=shape) for shape in [(n, n), (n,), (n, n), (n,)]) for n in (2, 3, 4)]
 
 
 collapse = Coding(
     topic=TOPIC,
     name="collapse",
     reference=_collapse,
-    also_correct=(_collapse_by_probing,),
+    also_correct=(
+        _collapse_by_probing,
+        lambda w1, b1, w2, b2: [np.dot(w1, w2), np.dot(b1, w2) + b2],
+        lambda w1, b1, w2, b2: (np.einsum("ij,jk->ik", w1, w2), (b1[:, None] * w2).sum(0) + b2),
+    ),
     inputs=_collapse_inputs,
+    integers=False,
     mistakes=(
         Mistake(
             lambda w1, b1, w2, b2: (w1 @ w2, b1 + b2),
@@ -53,6 +64,17 @@ collapse = Coding(
             lambda w1, b1, w2, b2: (w1 * w2, b1 @ w2 + b2),
             "`*` multiplies element by element. Passing through two layers is the matrix product, `@`.",
         ),
+    ),
+    wrong=(
+        Wrong(lambda w1, b1, w2, b2: (w1 @ w2, b2), _layers(2, 2, 2)),
+        Wrong(lambda w1, b1, w2, b2: (w1 @ w2, b1 @ w2 - b2), _layers(2, 2, 2)),
+        Wrong(lambda w1, b1, w2, b2: (w1 @ w2, (b1 @ w2 + b2).mean()), _layers(2, 2, 2)),
+        Wrong(lambda w1, b1, w2, b2: (np.maximum(w1, 0) @ w2, np.maximum(b1, 0) @ w2 + b2), _layers(2, 2, 2)),
+        Wrong(lambda w1, b1, w2, b2: (w1 @ w2.T, b1 @ w2 + b2), _layers(2, 2, 2)),
+        Wrong(lambda w1, b1, w2, b2: (w1 + w2, b1 + b2), _layers(2, 2, 2)),
+        Wrong(lambda w1, b1, w2, b2: (w1 @ w2, w2 @ b1 + b2), _layers(2, 2, 2)),
+        Wrong(lambda w1, b1, w2, b2: (b1 @ w2 + b2, w1 @ w2), _layers(2, 2, 2)),
+        Wrong(lambda w1, b1, w2, b2: ((w1 @ w2).round(1), b1 @ w2 + b2), _layers(2, 2, 2)),
     ),
     hints=(
         "Write the first layer's formula into the second one's, and multiply out.",
@@ -99,6 +121,8 @@ window = Coding(
         (np.array([-1000.0, -160, -60, 40, 140, 240, 1000]), -160.0, 240.0),
         (np.array([[-1000.0, -900], [-600, 0]]), -1000.0, -200.0),
         (np.array([30.0, 35, 60, 75, 80, 90]), 40.0, 80.0),
+        (np.array([[-1024, -50, 3], [41, 200, 3071]]), -159, 240),
+        (np.array([-0.5, 0.25, 0.5, 2]), 0.0, 1.0),
     ],
     mistakes=(
         Mistake(
@@ -121,6 +145,18 @@ window = Coding(
             lambda x, low, high: (x - low) / (high - low),
             "That is the ramp without the ReLUs: it falls below 0 and rises above 1.",
         ),
+    ),
+    wrong=(
+        Wrong(lambda x, low, high: ((x > low) & (x < high)).astype(float), (np.array([0.2, 0.7]), 0.0, 1.0)),
+        Wrong(lambda x, low, high: (x >= (low + high) / 2).astype(float), (np.array([0.2, 0.7]), 0.0, 1.0)),
+        Wrong(lambda x, low, high: np.clip(x, low, high), (np.array([5.0]), 0.0, 10.0)),
+        Wrong(lambda x, low, high: np.clip((x - low) / (high - low), 0, None), (np.array([20.0]), 0.0, 10.0)),
+        Wrong(lambda x, low, high: np.clip((x - low) / (high - low), None, 1), (np.array([-20.0]), 0.0, 10.0)),
+        Wrong(lambda x, low, high: np.clip((x - low) // (high - low), 0, 1), (np.array([5.0]), 0.0, 10.0)),
+        Wrong(lambda x, low, high: (x - x.min()) / (x.max() - x.min()), (np.array([0.0, 5.0, 20.0]), 0.0, 10.0)),
+        Wrong(lambda x, low, high: 1 - _window(x, low, high), (np.array([2.0]), 0.0, 10.0)),
+        Wrong(lambda x, low, high: 1 / (1 + np.exp(-(x - low) / (high - low))), (np.array([2.0]), 0.0, 10.0)),
+        Wrong(lambda x, low, high: _window(x, low, high) * 255, (np.array([2.0]), 0.0, 10.0)),
     ),
     hints=(
         "ReLU(x − low) is 0 up to `low` and then rises with slope 1. Draw it.",
@@ -145,6 +181,8 @@ def _stable_tanh_inputs():
         (np.array([-2.0, -0.5, 0, 0.5, 2]),),
         (values.astype(np.float32),),
         (values[:, None] * np.array([1.0, -0.5]),),
+        (np.array([[-1000, -3, 0], [1, 2, 1000]]),),
+        (np.array([-5.0, -1e-4, 1e-4, 0.3, 9.0]),),
     ]
 
 
@@ -182,71 +220,24 @@ stable_tanh = Coding(
             "The sigmoid is stretched to the range from −1 to 1, as it should be. But it rises too slowly.",
         ),
     ),
+    wrong=(
+        Wrong(lambda x: np.nan_to_num((np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x))), (np.array([1000.0]),)),
+        Wrong(lambda x: np.clip(x, -1, 1), (np.array([0.5]),)),
+        Wrong(lambda x: np.sign(x), (np.array([0.5]),)),
+        Wrong(lambda x: 1 / (1 + np.exp(-2 * np.clip(x, -300, 300))), (np.array([0.5]),)),
+        Wrong(lambda x: _stable_tanh(np.clip(x, -3, 3)), (np.array([5.0]),)),
+        Wrong(lambda x: _stable_tanh(np.maximum(x, 0)), (np.array([-0.5]),)),
+        Wrong(lambda x: x / (1 + np.abs(x)), (np.array([0.5]),)),
+        Wrong(lambda x: _stable_tanh(x) * 0.999, (np.array([5.0]),)),
+        Wrong(lambda x: np.where(np.abs(x) > 1, np.sign(x), x), (np.array([0.5]),)),
+        Wrong(lambda x: _stable_tanh(2 * x), (np.array([0.5]),)),
+    ),
     hints=(
         "The trouble is exp of a large positive number. Which exponent, made from x, is never positive?",
         "Divide numerator and denominator of the article's formula by the larger of its two exponentials.",
         "Compute it for |x| first, with exp(−2|x|), and give it the sign of x at the end.",
     ),
-    why="Only exponentials of numbers below zero are needed, and those cannot overflow. Libraries do it like this.",
-)
-
-
-# ---- relu_gradient ------------------------------------------------------------------------------
-
-
-def _relu_gradient(upstream, x):
-    return upstream * (x > 0)  # a new array: `upstream` stays as it was
-
-
-def _relu_gradient_by_copy(upstream, x):
-    gradient = upstream.copy()
-    gradient[x <= 0] = 0
-    return gradient
-
-
-def _relu_gradient_inputs():
-    rng = np.random.default_rng(4)
-    x = rng.integers(-3, 4, (2, 4, 4, 3)).astype(np.float32)  # like feature maps, with zeros among them
-    return [
-        (np.array([0.5, -2.0, 3.0, 4.0]), np.array([-1.0, 2.0, 0.0, 5.0])),
-        (rng.normal(size=x.shape).astype(np.float32), x),
-    ]
-
-
-relu_gradient = Coding(
-    topic=TOPIC,
-    name="relu_gradient",
-    reference=_relu_gradient,
-    also_correct=(_relu_gradient_by_copy, lambda upstream, x: np.where(x > 0, upstream, 0)),
-    inputs=_relu_gradient_inputs,
-    mistakes=(
-        Mistake(
-            lambda upstream, x: (x > 0).astype(np.float64),
-            "That is the slope of the ReLU. The chain rule multiplies it by what arrives from above.",
-        ),
-        Mistake(
-            lambda upstream, x: upstream * (x >= 0),
-            "Almost: look at x = 0, where we agreed on a slope of 0.",
-        ),
-        Mistake(
-            lambda upstream, x: upstream * np.maximum(x, 0),
-            "You multiply by the ReLU itself. The chain rule needs its slope.",
-        ),
-        Mistake(
-            lambda upstream, x: np.maximum(upstream, 0),
-            "You cut off negative gradients. Whether a gradient passes depends on x, not on the gradient's own sign.",
-        ),
-        Mistake(
-            lambda upstream, x: np.maximum(upstream, 0) * (x > 0),
-            "You let only positive gradients pass. Where x is above 0 the slope is 1, so negative ones pass as well.",
-        ),
-    ),
-    hints=(
-        "What is the slope of the ReLU to the right of 0, and to the left?",
-        "Where the slope is 1 the upstream value passes unchanged; where it is 0 nothing passes.",
-        "`x > 0` is an array of True and False, and NumPy multiplies with it as with 1 and 0.",
-    ),
-    why="A ReLU is a gate: it lets the gradient pass where it let the signal pass.",
+    why="Right for every x. The safe way needs only exponentials of numbers that are not positive, which cannot overflow.",
 )
 
 
@@ -257,12 +248,13 @@ dead_unit = Choice(
     name="dead_unit",
     answer="a",
     replies={
-        "a": "Its slope is 0 for every image, so the gradients of its weights and bias are 0: it has nothing to follow.",
-        "b": "The error may be large, but it reaches the unit's weights multiplied by the slope. What is the slope here?",
-        "c": "A learning rate multiplies the gradient. What does it make of a gradient of zero?",
-        "d": "The gradient says how the loss changes with the unit's weights. Does the output react to them at all?",
+        "a": "Its output is 0 and stays 0 when a weight is nudged a little, for every patch. So no small change of its weights "
+        "changes the error, and a step that follows the error has nothing to follow.",
+        "b": "The error may be large. But would it become smaller if one of this unit's weights were nudged a little?",
+        "c": "The rate multiplies what the nudges have shown. What does it make of zero?",
+        "d": "A step asks how the error changes with the unit's weights. Does the output react to them at all?",
     },
-    hints=("Multiply: what arrives from above, times the slope of the ReLU at a negative z, times the input.",),
+    hints=("Nudge one of its weights a little. What does its output do, for any patch?",),
 )
 
 
@@ -288,6 +280,9 @@ def _softmax_inputs():
         (rows,),
         (rows[:2].astype(np.float32),),
         (rng.normal(size=(2, 3, 4)),),
+        (np.array([[2, 1, 0], [5, 5, 5]]),),
+        (rng.normal(size=(4, 4)) * 30,),
+        (rng.normal(size=(1, 2, 2, 2)) + 800,),
     ]
 
 
@@ -295,7 +290,13 @@ softmax = Coding(
     topic=TOPIC,
     name="softmax",
     reference=_softmax,
-    also_correct=(_softmax_by_logarithms,),
+    also_correct=(
+        _softmax_by_logarithms,
+        lambda logits: special.softmax(logits, axis=-1),
+        lambda logits: np.apply_along_axis(
+            lambda row: np.exp(row - row.max()) / np.exp(row - row.max()).sum(), -1, logits
+        ),
+    ),
     inputs=_softmax_inputs,
     mistakes=(
         Mistake(
@@ -304,20 +305,36 @@ softmax = Coding(
         ),
         Mistake(
             lambda logits: np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum(axis=-1, keepdims=True),
-            "You subtract one maximum for the whole batch. A row far below it becomes zeros only, and 0/0 follows.",
+            "Your results are those of one maximum for the whole batch. A row far below it becomes zeros only, and 0/0 follows.",
         ),
         Mistake(
             lambda logits: np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum(),
-            "All your values together add up to 1. Every row, that is the last axis, has to add up to 1.",
+            "Your results add up to 1 over all rows together. Every row, that is the last axis, has to add up to 1.",
         ),
         Mistake(
             lambda logits: np.exp(logits - logits.max(axis=0)) / np.exp(logits - logits.max(axis=0)).sum(axis=0),
-            "You go along the first axis, so each class adds up to 1 over the images. The classes are the last axis.",
+            "Your results go along the first axis, so each class adds up to 1 over the images. The classes are the last axis.",
         ),
         Mistake(
             lambda logits: np.exp(logits - logits.max(axis=-1, keepdims=True)),
             "No overflow any more. But the values of a row do not add up to 1 yet.",
         ),
+    ),
+    wrong=(
+        Wrong(lambda z: np.nan_to_num(np.exp(z) / np.exp(z).sum(-1, keepdims=True)), (np.array([1000.0, 999.0]),)),
+        Wrong(
+            lambda z: np.exp(np.clip(z, -500, 500)) / np.exp(np.clip(z, -500, 500)).sum(-1, keepdims=True),
+            (np.array([1000.0, 999.0]),),
+        ),
+        Wrong(lambda z: special.softmax(z, axis=1), (np.ones((2, 3, 4)),)),
+        Wrong(lambda z: special.softmax(z), (np.ones((2, 3)),)),
+        Wrong(lambda z: 1 / (1 + np.exp(-np.clip(z, -500, 500))), (np.array([1.0, 2.0]),)),
+        Wrong(lambda z: z / z.sum(-1, keepdims=True), (np.array([1.0, 2.0]),)),
+        Wrong(lambda z: (z == z.max(-1, keepdims=True)).astype(float), (np.array([1.0, 2.0]),)),
+        Wrong(lambda z: special.log_softmax(z, axis=-1), (np.array([1.0, 2.0]),)),
+        Wrong(lambda z: special.softmax(-z, axis=-1), (np.array([1.0, 2.0]),)),
+        Wrong(lambda z: special.softmax(z / 2, axis=-1), (np.array([1.0, 2.0]),)),
+        Wrong(lambda z: special.softmax(z, axis=-1).round(2), (np.array([1.0, 2.0]),)),
     ),
     hints=(
         "Adding the same number to all logits of a row changes nothing. Which number makes overflow impossible?",

@@ -95,7 +95,7 @@ _ROUNDING = 1e-14  # spread below this is the rounding error of float64
 
 
 def depth() -> Explorer:
-    """How large signal and gradient are, layer by layer, in a deep network with random weights."""
+    """How large the signal and a nudge of the input are, layer by layer, in a deep network with random weights."""
     return Explorer(
         _draw_depth,
         {
@@ -104,20 +104,19 @@ def depth() -> Explorer:
             "layers": slider("Layers", 2, 50, 30),
         },
         alt="Two panels over the layers, both on a logarithmic axis. Left: how much the outputs of a layer differ between "
-        "inputs. Right: the norm of the gradient of each layer's sums z, smaller towards the first layer.",
-        caption="A network with random weights: five draws (thin) and their median. Left, forwards: what is left of the "
-        "differences between inputs, as far as rounding lets us see it. Right, to be read from right to left: the "
-        "gradient on its way back.",
+        "inputs. Right: how large a nudge of the input still is after each layer.",
+        caption="A network with random weights: five draws (thin) and their median. Left: what is left of the "
+        "differences between inputs, as far as rounding lets us see it. Right: what is left of a small nudge of the input.",
         size=(10, 3.6),
     )
 
 
 def _draw_depth(figure, function, start, layers):
-    spread, gradient = _through_depth(function, INITIALISATIONS[start], layers)
-    forwards, backwards = figure.subplots(1, 2)
+    spread, nudge = _through_depth(function, INITIALISATIONS[start], layers)
+    signal, moved = figure.subplots(1, 2)
     place = np.arange(1, layers + 1)
-    for ax, values, colour in [(forwards, spread, "blue"), (backwards, gradient, "vermilion")]:
-        shown = np.where(values > (_ROUNDING if ax is forwards else 0), values, np.nan)
+    for ax, values, colour in [(signal, spread, "blue"), (moved, nudge, "vermilion")]:
+        shown = np.where(values > (_ROUNDING if ax is signal else 0), values, np.nan)
         ax.plot(place, shown.T, color=plot.COLOURS[colour], lw=0.6, alpha=0.5)
         ax.plot(place, np.median(shown, axis=0), color=plot.COLOURS[colour], marker="o", ms=3)
         ax.set(yscale="log", xlabel="layer", xlim=(0.5, layers + 0.5))
@@ -127,34 +126,29 @@ def _draw_depth(figure, function, start, layers):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         ax.yaxis.set_major_locator(LogLocator(numticks=6))
         ax.yaxis.set_minor_locator(NullLocator())
-    forwards.set(title="forwards: signal", ylabel="spread of the outputs between inputs")
-    ratio = np.median(gradient[:, 0]) / np.median(gradient[:, -1])
-    backwards.set(
-        title=f"backwards: gradient, layer 1 / layer {layers}: {ratio:.1e}", ylabel="gradient norm of the layer's z"
-    )
+    signal.set(title="the signal", ylabel="spread of the outputs between inputs")
+    ratio = np.median(nudge[:, -1]) / np.median(nudge[:, 0])
+    moved.set(title=f"a nudge: layer {layers} / layer 1: {ratio:.1e}", ylabel="size of the nudge")
 
 
 @functools.cache
 def _through_depth(function, gain, layers):
-    """Spread of the outputs between inputs and norm of the gradient of z: two arrays (seeds, layers)."""
+    """Spread of the outputs between inputs, and norm of what a nudge of the inputs, of norm 1, has become: two arrays
+    (seeds, layers)."""
     f, slope = FUNCTIONS[function]
-    spreads, gradients = np.zeros((2, _SEEDS, layers))
+    spreads, nudges = np.zeros((2, _SEEDS, layers))
     for seed in range(_SEEDS):
         rng = np.random.default_rng(seed)
         weights = rng.normal(size=(layers, _WIDTH, _WIDTH)) * np.sqrt(gain / _WIDTH)
         h = rng.normal(size=(_IMAGES, _WIDTH))
-        passed = []
+        nudge = rng.normal(size=h.shape)
+        nudge /= np.linalg.norm(nudge)
         for layer, w in enumerate(weights):
             z = h @ w
-            passed.append(z)
-            h = f(z)
+            h, nudge = f(z), slope(z) * (nudge @ w)
             spreads[seed, layer] = np.sqrt(h.var(axis=0).mean())
-        u = rng.normal(size=h.shape)  # what the loss would ask of the last outputs
-        for layer in reversed(range(layers)):
-            d_z = u * slope(passed[layer])
-            gradients[seed, layer] = np.linalg.norm(d_z)
-            u = d_z @ weights[layer].T
-    return spreads, gradients
+            nudges[seed, layer] = np.linalg.norm(nudge)
+    return spreads, nudges
 
 
 FINDINGS = ["effusion", "large heart", "nodule", "fracture"]

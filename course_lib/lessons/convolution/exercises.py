@@ -50,6 +50,7 @@ def _correlate_inputs():
     rng = np.random.default_rng(1)
     return [
         (np.arange(1.0, 10).reshape(3, 3), np.array([[0.0, 1, 0], [1, 1, 1], [0, 1, 0]])),
+        (np.arange(12.0).reshape(3, 4) / 2, np.array([[1.0, 0, -1], [0.5, 2, 0]])),  # small: no side fits another
         (rng.integers(-900, 900, (4, 5)), rng.normal(size=(3, 3))),
         (rng.normal(size=(6, 9)), rng.normal(size=(2, 4))),
         (rng.normal(size=(7, 5)), rng.normal(size=(5, 1))),
@@ -181,6 +182,7 @@ def _output_size_inputs():
     return [
         *[(3, 3, 1, 0), (3, 3, 1, 1), (128, 3, 1, 0), (28, 5, 1, 2), (7, 3, 2, 0), (224, 7, 2, 3), (10, 2, 3, 1)],
         *[(6, 2, 1, 0), (9, 4, 2, 1), (1, 1, 1, 0), (5, 1, 3, 0), (8, 3, 5, 0), (4, 6, 2, 1), (100, 11, 4, 2)],
+        *[(8, 3, 3, 0), (300, 5, 3, 1)],  # two thirds to be rounded down; a second large image
     ]
 
 
@@ -231,6 +233,8 @@ output_size = Coding(
         Wrong(lambda n, k, s, p: (n + 2 * p) // s - k + 1, (9, 3, 2, 0)),
         Wrong(lambda n, k, s, p: (n + 2 * p - k) // k + 1, (9, 3, 1, 0)),
         Wrong(lambda n, k, s, p: (n + 2 * p - k) // min(s, 3) + 1, (20, 3, 4, 0)),
+        Wrong(lambda n, k, s, p: math.ceil((n + 2 * p - k) / s + 0.5), (8, 3, 3, 0)),
+        Wrong(lambda n, k, s, p: (n + 2 * p - k) // s + 1 if n < 200 else 112, (300, 3, 1, 0)),
     ),
     integers=False,
     hints=(

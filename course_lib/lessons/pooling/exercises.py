@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_lib.exercises import Choice, Coding, Mistake, progress
+from course_lib.exercises import Choice, Coding, Mistake, Wrong, progress
 
 TOPIC = "pooling"
 
@@ -48,6 +48,9 @@ def _max_pool_inputs():
         (rng.integers(-9, 10, (5, 7)).astype(float), 2, 2),
         (rng.integers(-9, 10, (7, 10)).astype(float), 3, 2),
         (rng.normal(size=(8, 6)) - 5, 2, 3),
+        (rng.normal(size=(7, 7)) - 500, 3, 3),
+        (rng.integers(-1000, -100, (6, 9)), 4, 1),
+        (rng.normal(size=(4, 5)), 1, 1),
     ]
 
 
@@ -55,7 +58,16 @@ max_pool = Coding(
     topic=TOPIC,
     name="max_pool",
     reference=_max_pool,
-    also_correct=(_max_pool_by_windows,),
+    also_correct=(
+        _max_pool_by_windows,
+        lambda image, window, stride: [
+            [
+                max(image[i + u][j + v] for u in range(window) for v in range(window))
+                for j in range(0, len(image[0]) - window + 1, stride)
+            ]
+            for i in range(0, len(image) - window + 1, stride)
+        ],
+    ),
     inputs=_max_pool_inputs,
     mistakes=(
         Mistake(
@@ -65,15 +77,15 @@ max_pool = Coding(
         ),
         Mistake(
             lambda image, window, stride: _pool(image, window, 1, np.max),
-            "Your window moves by one pixel each time. It should move by `stride` pixels.",
+            "Your results are those of a window that moves by one pixel each time. It should move by `stride` pixels.",
         ),
         Mistake(
             lambda image, window, stride: _pool(image, window, stride, np.mean),
-            "That is average pooling. Here the largest pixel of the window is wanted.",
+            "Your results are those of average pooling. Here the largest pixel of the window is wanted.",
         ),
         Mistake(
             lambda image, window, stride: np.maximum(_pool(image, window, stride, np.max), 0),
-            "Your search for the largest pixel starts at 0, so a window with only negative pixels gives 0. "
+            "Your results are 0 where all pixels of a window are negative, as if the search started at 0. "
             "Feature maps can be negative.",
         ),
         Mistake(
@@ -85,6 +97,30 @@ max_pool = Coding(
             lambda image, window, stride: _pool(image, window, stride, np.max)[:-1, :-1],
             "Your loops end one step early: the last row and the last column of windows are missing.",
         ),
+    ),
+    wrong=(
+        Wrong(
+            lambda image, window, stride: np.maximum(_pool(image, window, stride, np.max), -100),
+            (np.full((4, 4), -500.0), 2, 2),
+        ),
+        Wrong(
+            lambda image, window, stride: _pool(np.abs(image), window, stride, np.max), (np.full((4, 4), -2.0), 2, 2)
+        ),
+        Wrong(lambda image, window, stride: _pool(image, window, stride, np.min), (np.eye(4), 2, 2)),
+        Wrong(
+            lambda image, window, stride: _pool(image, stride, stride, np.max), (np.arange(36.0).reshape(6, 6), 3, 2)
+        ),
+        Wrong(
+            lambda image, window, stride: _pool(image, window, stride, np.max).T, (np.arange(24.0).reshape(4, 6), 2, 2)
+        ),
+        Wrong(lambda image, window, stride: _pool(image, window, stride, np.max).astype(int), (0.5 * np.eye(4), 2, 2)),
+        Wrong(lambda image, window, stride: _pool(image, 2, stride, np.max), (np.arange(36.0).reshape(6, 6), 3, 3)),
+        Wrong(lambda image, window, stride: _pool(image, window, min(stride, 2), np.max), (np.eye(8), 2, 3)),
+        Wrong(
+            lambda image, window, stride: np.array([[part[0, 0] for part in [image]]]),
+            (np.arange(16.0).reshape(4, 4), 2, 2),
+        ),
+        Wrong(lambda image, window, stride: _pool(image, window, stride, np.median), (np.eye(4), 2, 2)),
     ),
     hints=(
         "The output's size follows the same formula as in lesson 01, with the window in place of the kernel.",
@@ -116,16 +152,26 @@ unread_pixels = Coding(
     topic=TOPIC,
     name="unread_pixels",
     reference=_unread_pixels,
-    also_correct=(_unread_pixels_by_marking,),
-    inputs=lambda: [(4, 2, 2), (61, 2, 2), (14, 3, 2), (13, 3, 3), (12, 2, 3), (17, 2, 5), (9, 4, 1)],
+    also_correct=(
+        _unread_pixels_by_marking,
+        lambda size, window, stride: sum(
+            not any(0 <= pixel - start < window for start in range(0, size - window + 1, stride))
+            for pixel in range(size)
+        ),
+    ),
+    integers=False,
+    inputs=lambda: [
+        *[(4, 2, 2), (61, 2, 2), (14, 3, 2), (13, 3, 3), (12, 2, 3), (17, 2, 5), (9, 4, 1)],
+        *[(5, 5, 2), (10, 1, 4), (20, 3, 7), (7, 6, 3), (30, 4, 9)],
+    ],
     mistakes=(
         Mistake(
             lambda size, window, stride: size - ((size - window) // stride + 1) * window,
-            "Where windows overlap you count pixels twice. Which pixels does the second window add to the first?",
+            "Your results count the pixels twice where windows overlap. Which pixels does the second window add to the first?",
         ),
         Mistake(
             lambda size, window, stride: (size - window) % stride,
-            "You count what is left behind the last window. If the stride is larger than the window, pixels are "
+            "Your results are the pixels after the last window. If the stride is larger than the window, pixels are "
             "skipped between windows as well.",
         ),
         Mistake(
@@ -138,8 +184,18 @@ unread_pixels = Coding(
         ),
         Mistake(
             lambda size, window, stride: size - _unread_pixels(size, window, stride),
-            "You count the pixels that are read. How many are not?",
+            "Your results are the pixels that are read. How many are not?",
         ),
+    ),
+    wrong=(
+        Wrong(lambda n, k, s: max(0, s - k), (12, 2, 3)),
+        Wrong(lambda n, k, s: 0, (61, 2, 2)),
+        Wrong(lambda n, k, s: n % 2, (14, 3, 3)),
+        Wrong(lambda n, k, s: max(0, s - k) * ((n - k) // s + 1) + (n - k) % s, (12, 2, 3)),
+        Wrong(lambda n, k, s: n - k * (n // s), (14, 3, 2)),
+        Wrong(lambda n, k, s: (n - k) // s + 1, (4, 2, 2)),
+        Wrong(lambda n, k, s: _unread_pixels(n, k, s) if s <= k else max(0, s - k) * ((n - k) // s), (16, 2, 5)),
+        Wrong(lambda n, k, s: _unread_pixels(n, k, s) + 1, (4, 2, 2)),
     ),
     hints=(
         "First the number of windows: the formula of lesson 01.",
@@ -161,7 +217,7 @@ padding_value = Choice(
         "a": "It would change them: a window at the border then holds a zero, and zero beats every negative pixel.",
         "b": "A zero is larger than every pixel of this map, so the frame would win although nothing was found there.",
         "c": "A maximum cannot get smaller when one more number, even a padded one, joins the window.",
-        "d": "Windows that hold only real pixels do not meet the padding. Only those at the border could change.",
+        "d": "Windows that hold only real pixels do not meet the padding. Only those at the border can change.",
     },
     hints=("Take a border window with the pixels −3, −7, −2 and add a zero. What is its maximum now?",),
 )
@@ -203,29 +259,43 @@ average_kernel = Coding(
     topic=TOPIC,
     name="average_kernel",
     reference=_average_kernel,
-    also_correct=(_average_kernel_by_identity,),
-    inputs=lambda: [(2, 1), (2, 3), (3, 2), (4, 3)],
+    also_correct=(
+        _average_kernel_by_identity,
+        lambda window, channels: np.tile(np.eye(channels) / window**2, (window, window, 1, 1)).tolist(),
+    ),
+    integers=False,
+    inputs=lambda: [(2, 1), (2, 3), (3, 2), (4, 3), (1, 4), (5, 1)],
     mistakes=(
         Mistake(
             lambda window, channels: np.full((window, window, channels, channels), 1 / window**2),
-            "Your kernel adds up all channels: every output channel should see one input channel only, its own.",
+            "Your results are those of a kernel that adds up all channels: every output channel should see one input channel only, its own.",
         ),
         Mistake(
             lambda window, channels: np.full((window, window, channels, channels), 1 / window**2 / channels),
-            "Your kernel takes the mean over all channels. Pooling leaves the channels apart.",
+            "Your results are those of a mean over all channels. Pooling leaves the channels apart.",
         ),
         Mistake(
             lambda window, channels: np.full((window, window, channels, 1), 1 / window**2),
-            "Your kernel makes a single output channel. There should be as many as there are input channels.",
+            "Your results have a single output channel. There should be as many as there are input channels.",
         ),
         Mistake(
             lambda window, channels: _average_kernel(window, channels) * window**2,
-            "This is the sum over the window. For the mean, what must the weights of one output channel add up to?",
+            "Your results are those of the sum over the window. For the mean, what must the weights of one output channel add up to?",
         ),
         Mistake(
             lambda window, channels: _average_kernel(window, channels) * window,
-            "You divide by the window's width. How many pixels does the window hold?",
+            "Your results are divided by the window's width only. How many pixels does the window hold?",
         ),
+    ),
+    wrong=(
+        Wrong(lambda window, channels: np.full((window, window, channels, channels), 0.25), (3, 1)),
+        Wrong(lambda window, channels: _average_kernel(window, channels) * 4 / channels, (2, 2)),
+        Wrong(lambda window, channels: _average_kernel(window, channels)[:, :, ::-1], (2, 2)),
+        Wrong(lambda window, channels: _average_kernel(window, 1), (2, 3)),
+        Wrong(lambda window, channels: _average_kernel(window, channels).astype(int), (2, 2)),
+        Wrong(lambda window, channels: _average_kernel(window, channels).transpose(2, 3, 0, 1), (2, 3)),
+        Wrong(lambda window, channels: np.full((window, window), 1 / window**2), (2, 1)),
+        Wrong(lambda window, channels: 1 - _average_kernel(window, channels), (2, 2)),
     ),
     hints=(
         "Start with one channel: which weights turn a sum over window × window pixels into a mean?",
@@ -269,10 +339,17 @@ global_average = Coding(
     topic=TOPIC,
     name="global_average",
     reference=_global_average,
-    also_correct=(_global_average_by_sum,),
+    also_correct=(
+        _global_average_by_sum,
+        lambda maps: np.array([[image[..., c].mean() for c in range(maps.shape[-1])] for image in maps]),
+        lambda maps: maps.mean(1).mean(1),
+    ),
     inputs=lambda: [
-        (np.arange(24.0).reshape(1, 2, 3, 4),),
+        (np.arange(12.0).reshape(1, 2, 2, 3),),
         (np.random.default_rng(3).normal(size=(3, 5, 4, 2)),),
+        (np.random.default_rng(4).integers(0, 256, (2, 3, 3, 3), np.uint8),),
+        (np.random.default_rng(5).normal(size=(4, 4, 4, 4)),),
+        (np.random.default_rng(6).normal(size=(1, 1, 6, 1)),),
     ],
     mistakes=(
         Mistake(
@@ -281,107 +358,34 @@ global_average = Coding(
         ),
         Mistake(
             lambda maps: maps.mean(axis=(0, 1, 2)),
-            "You average over the images of the batch as well. Every image should keep its own vector.",
+            "Your results are averaged over the images of the batch as well. Every image should keep its own vector.",
         ),
         Mistake(
             lambda maps: maps.mean(axis=3),
-            "You average over the channels. They should stay; height and width should go.",
+            "Your results are averaged over the channels. They should stay; height and width should go.",
         ),
-        Mistake(lambda maps: maps.max(axis=(1, 2)), "This is global max pooling. Here the mean is wanted."),
+        Mistake(
+            lambda maps: maps.max(axis=(1, 2)), "Your results are those of global max pooling. Here the mean is wanted."
+        ),
         Mistake(
             lambda maps: maps.reshape(len(maps), -1).mean(axis=1),
-            "One number for each image: you averaged over the channels too. Each channel should keep its own.",
+            "Your results have one number for each image, averaged over the channels too. Each channel should keep its own.",
         ),
+    ),
+    wrong=(
+        Wrong(lambda maps: np.median(maps, axis=(1, 2)), (np.arange(8.0).reshape(1, 2, 2, 2) ** 2,)),
+        Wrong(lambda maps: maps.sum(axis=(1, 2)), (np.ones((1, 2, 2, 1)),)),
+        Wrong(lambda maps: maps.sum(axis=(1, 2)) / maps.shape[1] ** 2, (np.ones((1, 2, 3, 1)),)),
+        Wrong(lambda maps: maps.mean(axis=(1, 2)).T, (np.arange(12.0).reshape(1, 2, 2, 3),)),
+        Wrong(lambda maps: maps.mean(axis=1), (np.ones((1, 2, 2, 1)),)),
+        Wrong(lambda maps: maps.mean(axis=(1, 2)).round(), (np.full((1, 2, 2, 1), 0.3),)),
+        Wrong(lambda maps: maps.mean(axis=(2, 3)), (np.arange(16.0).reshape(1, 4, 2, 2),)),
+        Wrong(lambda maps: np.maximum(maps, 0).mean(axis=(1, 2)), (-np.ones((1, 2, 2, 1)),)),
+        Wrong(lambda maps: maps[:1].mean(axis=(1, 2)), (np.ones((2, 2, 2, 1)),)),
     ),
     hints=(
         "The shape is (images, height, width, channels). Which two axes should disappear?",
         "`mean` takes several axes at once: `axis=(…, …)`.",
     ),
     why="One number for each channel, whatever the image's size: this is what many networks put before their last layer.",
-)
-
-
-# ---- max_pool_gradient --------------------------------------------------------------------------
-
-
-def _max_pool_gradient(image, upstream, window):
-    gradient = np.zeros(image.shape)
-    for i, j in np.ndindex(upstream.shape):
-        rows = slice(i * window, (i + 1) * window)
-        columns = slice(j * window, (j + 1) * window)
-        # argmax counts row by row and returns the first of several equal pixels
-        a, b = np.unravel_index(np.argmax(image[rows, columns]), (window, window))
-        gradient[i * window + a, j * window + b] = upstream[i, j]
-    return gradient
-
-
-def _max_pool_gradient_by_blocks(image, upstream, window):
-    height, width = upstream.shape
-    blocks = image.reshape(height, window, width, window).transpose(0, 2, 1, 3).reshape(height, width, -1)
-    won = np.eye(window**2)[blocks.argmax(axis=2)] * upstream[:, :, None]
-    return won.reshape(height, width, window, window).transpose(0, 2, 1, 3).reshape(image.shape)
-
-
-def _is_maximum(image, window):
-    return image == _spread(_max_pool(image, window, window), window)
-
-
-def _spread(values, window):
-    return np.kron(values, np.ones((window, window)))
-
-
-def _last_winner(image, upstream, window):
-    return _max_pool_gradient(image[::-1, ::-1], upstream[::-1, ::-1], window)[::-1, ::-1]
-
-
-def _max_pool_gradient_inputs():
-    rng = np.random.default_rng(4)
-    with_ties = np.array([[5.0, 5, 1, 2], [5, 0, 3, 3], [-1, -2, 0, 0], [-1, -4, 0, 0]])
-    return [
-        (np.arange(1.0, 17).reshape(4, 4), np.array([[1.0, 2], [3, 4]]), 2),
-        (with_ties, np.array([[2.0, -3], [0.5, 8]]), 2),
-        (rng.normal(size=(6, 9)), rng.normal(size=(2, 3)), 3),
-    ]
-
-
-max_pool_gradient = Coding(
-    topic=TOPIC,
-    name="max_pool_gradient",
-    reference=_max_pool_gradient,
-    also_correct=(_max_pool_gradient_by_blocks,),
-    inputs=_max_pool_gradient_inputs,
-    mistakes=(
-        Mistake(
-            lambda image, upstream, window: _spread(upstream, window) / window**2,
-            "This is the gradient of average pooling: everybody gets a share. Which pixel made the maximum?",
-        ),
-        Mistake(
-            lambda image, upstream, window: _spread(upstream, window),
-            "Every pixel of the window gets the whole upstream value. Only the pixel that won changes the output.",
-        ),
-        Mistake(
-            lambda image, upstream, window: _spread(upstream, window) * _is_maximum(image, window),
-            "Right unless there is a tie. Then you pay the upstream value out several times; only the first winner, row "
-            "by row, should get it.",
-        ),
-        Mistake(
-            _last_winner,
-            "Right unless there is a tie. Then the first of the equal pixels, row by row, should win; you take the last.",
-        ),
-        Mistake(
-            lambda image, upstream, window: _max_pool_gradient(image, np.ones_like(upstream), window),
-            "You found the winners, but gave each a 1. What does the chain rule multiply it by?",
-        ),
-        Mistake(
-            lambda image, upstream, window: image * _max_pool_gradient(image, np.ones_like(upstream), window),
-            "You hand back the winning pixels themselves. The gradient is about the upstream values.",
-        ),
-    ),
-    hints=(
-        "If you make a pixel that is not the largest a tiny bit brighter, what happens to the output of its window?",
-        "Start with zeros in the shape of the image, and go through the windows one by one.",
-        "`np.argmax(part)` gives the place of the first largest value, counted row by row; "
-        "`np.unravel_index(place, part.shape)` turns it into a row and a column.",
-    ),
-    why="Only the winners learn. A network with max pooling therefore sends back no word to most of its pixels.",
 )

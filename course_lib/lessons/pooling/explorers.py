@@ -113,8 +113,8 @@ def _edges(sample):
 
 
 def _bright_pixel():
-    pixels = np.zeros((8, 16))
-    pixels[4, LARGEST_SHIFT + 2] = 9
+    pixels = np.zeros((32, 32 + LARGEST_SHIFT))
+    pixels[12, LARGEST_SHIFT + 12] = 9
     return pixels
 
 
@@ -123,8 +123,11 @@ _MAPS = {
     "edges of the CT": lambda: _edges("ct"),
     "edges of the MR": lambda: _edges("mr"),
     "one bright pixel": _bright_pixel,
-    "bars, two pixels wide": lambda: np.tile([9.0, 9, 0, 0], (8, 4)),
+    "bars, two pixels wide": lambda: np.tile([9.0, 9, 0, 0], (32, 8 + LARGEST_SHIFT // 4)),
 }
+
+
+_DRAWN = ("one bright pixel", "bars, two pixels wide")
 
 
 @functools.cache
@@ -133,8 +136,9 @@ def _map(name):
 
 
 def _shrink(image, kind, window):
-    """A map (h, w), reduced by the factor `window` in one of the ways of `KINDS`."""
-    return model.reduce_by(kind, image[None, :, :, None], window)[0, :, :, 0]
+    """A map (h, w), reduced by the factor `window` in one of the ways of `KINDS`, without the places next to the border:
+    some of the ways look beyond it, where padding would make differences of its own."""
+    return model.reduce_by(kind, image[None, :, :, None], window)[0, 1:-1, 1:-1, 0]
 
 
 def _view(image, shift):
@@ -164,7 +168,7 @@ def shift() -> Explorer:
         alt="Four panels: a shifted feature map; its pooled version before and after the shift; curves of the relative "
         "change over the shift for five ways to reduce the map, with a dot at the current one.",
         caption="The map moves to the right under a pooling that stays where it is. The curves show how much the output "
-        "changes: 0 is not at all, 1 is by as much as the output itself. The dot is the current setting.",
+        "changes, away from the border: 0 is not at all, 1 is by as much as the output itself. The dot is the current setting.",
         size=(11.5, 3.4),
     )
 
@@ -177,15 +181,14 @@ def _draw_shift(figure, image, kind, window, shift):
     titles = [f"map, shifted by {shift}", "output before", "output after"]
     for panel, pixels, title in zip(panels, [moved, *outputs], titles, strict=False):
         title = f"{title}\n{' × '.join(map(str, pixels.shape))}"
-        if _map(image).size <= 128:
-            plot.numbers(panel, pixels, title, format=".2g", limit=top)
-        else:
-            plot.image(panel, pixels, title, window=(0, top / 2))
+        plot.image(panel, pixels, title, window=(0, top if image in _DRAWN else top / 2))
 
     curves = panels[3]
     shifts = range(LARGEST_SHIFT + 1)
     for name, (colour, line) in _STYLES.items():
-        curves.plot(shifts, _curve(image, name, window), line, color=plot.COLOURS[colour], label=name)
+        width = 4 if name == "max" else 1.5  # wide and drawn first: it shows below a curve that coincides with it
+        style = {"color": plot.COLOURS[colour], "lw": width, "zorder": 1 if name == "max" else 2}
+        curves.plot(shifts, _curve(image, name, window), line, label=name, **style)
     curves.plot(shift, _curve(image, kind, window)[shift], "o", color=plot.COLOURS[_STYLES[kind][0]])
     curves.set(xlabel="shift (pixels)", ylabel="relative change of the output", ylim=(-0.05, 1.5), xticks=shifts[::2])
     curves.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)

@@ -25,6 +25,7 @@ area_mm2 = Coding(
         (64, 32, (0.3, 0.7)),
         (5, 1, (2.0, 3.0)),
         (1, 7, [0.25, 4.0]),
+        (3, 5, (0.33, 0.21)),
     ],
     integers=False,
     mistakes=(
@@ -61,6 +62,7 @@ area_mm2 = Coding(
         Wrong(lambda rows, columns, spacing: rows**2 * spacing[0] * spacing[1], (4, 5, (1.0, 2.0))),
         Wrong(lambda rows, columns, spacing: int(rows * spacing[0]) * int(columns * spacing[1]), (3, 3, (0.5, 0.5))),
         Wrong(lambda rows, columns, spacing: rows * columns * spacing[0] * spacing[1] / 100, (4, 5, (1.0, 2.0))),
+        Wrong(lambda rows, columns, spacing: round(rows * columns * spacing[0] * spacing[1], 1), (3, 5, (0.33, 0.21))),
     ),
     hints=(
         "How high is the image in millimetres, if it has `rows` rows that lie `spacing[0]` apart?",
@@ -228,6 +230,10 @@ region_means = Coding(
             np.array([[[250, 255], [255, 251]]]),
             np.array([[[True, True], [True, False]], [[True, False]] * 2]),
         ),
+        (
+            np.array([[[0, 2], [4, 0]], [[0, 0], [0, -6]]]),
+            np.array([[[True, True], [False, True]]]),
+        ),  # dark pixels count
     ],
     mistakes=(
         Mistake(
@@ -263,6 +269,12 @@ region_means = Coding(
             (_images(2, 3, 3, 1), np.array([np.ones((3, 3), bool), np.eye(3, dtype=bool)])),
         ),
         Wrong(lambda images, masks: _region_means(images[:1], masks), (_images(2, 3, 3, 1), _masks(2, 3, 3, 1))),
+        Wrong(
+            lambda images, masks: np.array(
+                [[np.mean((image * mask)[image * mask != 0]) for mask in masks] for image in images]
+            ),
+            (np.array([[[0.0, 2.0]]]), np.ones((1, 1, 2), bool)),
+        ),
     ),
     hints=(
         "Flatten first: `images.reshape(len(images), -1)` has one row of pixels for each image; do the same to the masks.",
