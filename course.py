@@ -4,7 +4,7 @@
 The folder .venv belongs to this file, which makes it anew when it is damaged or half-made. The folder work/ is
 yours: your copies of the notebooks are never overwritten; when a lesson was updated, the new version is put beside
 your copy. With COURSE_NEWEST=1 in the environment, the newest packages that requirements.txt allows are installed
-instead of the exact versions in constraints.txt.
+instead of the exact ones in constraints.txt, whose hashes pip compares.
 """
 # Only syntax that Python 3.6 knows, so that an old Python gets far enough to say that it is too old.
 
@@ -168,12 +168,11 @@ def fingerprints(root):
     def digest(*names):
         return hashlib.sha256(b"\0".join((root / name).read_bytes() for name in names)).hexdigest()
 
-    pins = [] if newest() else ["constraints.txt"]
     return {
         "python": "{}.{} {}".format(*sys.version_info[:2], platform.machine()),
-        "packages": digest("requirements.txt", *pins),
-        "packages and tests": digest("requirements.txt", "requirements-test.txt", *pins),
-        "course_lib": digest("pyproject.toml") + " in " + str(root),
+        "packages": digest("requirements.txt" if newest() else "constraints.txt"),
+        "packages and tests": digest(*["requirements.txt", "pyproject.toml"] if newest() else ["constraints-test.txt"]),
+        "course_lib": digest("pyproject.toml", "requirements.txt") + " in " + str(root),
     }
 
 
@@ -273,14 +272,13 @@ def install(root, part, lock):
     command += ["--progress-bar", "off"]
     if part == "course_lib":  # built with the setuptools in .venv: this needs no network
         command += ["--no-deps", "--no-build-isolation", "--editable", str(root)]
-    else:
-        command += ["--requirement", str(root / "requirements.txt")]
+    elif newest():
+        command += ["--upgrade", "--upgrade-strategy", "eager", "--requirement", str(root / "requirements.txt")]
         if part == "packages and tests":
-            command += ["--requirement", str(root / "requirements-test.txt")]
-        if newest():
-            command += ["--upgrade", "--upgrade-strategy", "eager"]
-        else:
-            command += ["--constraint", str(root / "constraints.txt")]
+            command += ["--editable", f"{root}[test]"]
+    else:
+        pins = "constraints-test.txt" if part == "packages and tests" else "constraints.txt"
+        command += ["--require-hashes", "--requirement", str(root / pins)]
     # While pip has the lock open too, nobody starts anew beside a pip whose course.py was killed.
     keep_open = {} if os.name == "nt" else {"pass_fds": [lock.fileno()]}
     output, changed = [], False
@@ -452,7 +450,7 @@ def lab(root, author, passed_on):
     command = lab_command(root, author, passed_on)
     if os.name == "nt":  # there, exec would give the terminal back while JupyterLab is still running
         return run_child(command, env=child_environment(root))
-    os.execve(command[0], command, child_environment(root))
+    return os.execve(command[0], command, child_environment(root))
 
 
 def without_network():
@@ -484,6 +482,7 @@ def test(root, arguments, quick=False, lesson=None):
     parts = {
         "style": [python, "-m", "ruff", "check"],
         "format": [python, "-m", "ruff", "format", "--check"],
+        "types": [python, "-m", "mypy"],
         "tests": pytest + workers() + ["tests"],
         "notebooks": pytest + workers() + nbval + ["notebooks"],
     }

@@ -7,13 +7,23 @@ Importing this package never imports TensorFlow: the NumPy lessons start in abou
 import os
 from pathlib import Path
 
+import platformdirs
+
 ROOT = Path(__file__).resolve().parent.parent
-"""The course's folder: it holds notebooks/, datasets/ and work/."""
+"""The course's folder: it holds notebooks/, datasets/ and work/. Where only the package is installed, there is none."""
+
+IN_COURSE = (ROOT / "course.py").is_file()
+"""Whether this package stands in the course's folder; else it was installed on its own, and writes nothing beside it."""
 
 
 def work_folder() -> Path:
-    """Folder of the student's own files (notebooks, progress, saved models): `work/`, or $COURSE_WORK if set."""
-    return Path(os.environ.get("COURSE_WORK") or ROOT / "work").expanduser()
+    """Folder of the student's own files (notebooks, progress, saved models).
+
+    It is $COURSE_WORK if that is set, `work/` in the course's folder, or without that folder the user's place for data.
+    """
+    if given := os.environ.get("COURSE_WORK"):
+        return Path(given).expanduser()
+    return ROOT / "work" if IN_COURSE else platformdirs.user_data_path("course-lib", appauthor=False)
 
 
 def import_tensorflow():

@@ -91,10 +91,10 @@ def bootstrap(metric, *arrays, groups=None, level=0.95, repeats=1000, seed=0, bo
     two patients, a level outside 0 to 1, fewer than 100 repeats, a metric that does not return one number, is
     undefined on more than half of the resamples, or is the same on all and outside the bounds.
     """
-    arrays = [np.asarray(array) for array in arrays]
+    columns = [np.asarray(array) for array in arrays]
 
     def measure(items, rng):
-        return metric(*(array[items] for array in arrays))
+        return metric(*(column[items] for column in columns))
 
     return _drawn(measure, arrays, groups, level, repeats, seed, bounds)
 
@@ -376,7 +376,7 @@ class Reliability(NamedTuple):
 
     predicted: np.ndarray
     observed: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # hides the method of a tuple, which nobody needs
 
 
 def reliability(event, probability, *, bins=10) -> Reliability:

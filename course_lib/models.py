@@ -93,8 +93,8 @@ class RandomIntensity(layers.Layer):
 class LiveProgress(keras.callbacks.Callback):
     """Shows how far `fit` is, in one line that is rewritten as it trains: `fit(verbose=0, callbacks=[LiveProgress()])`.
 
-    In a notebook one line of text stays behind, with epochs, seconds and the last losses and metrics. Elsewhere only
-    that last line is printed.
+    In a notebook the seconds are shown while it trains, and one line of text stays behind, with epochs and the last losses
+    and metrics: no seconds, so that a notebook that is run again stores the same. Elsewhere only that last line is printed.
     """
 
     def on_train_begin(self, logs=None):
@@ -107,22 +107,21 @@ class LiveProgress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self._line and time.perf_counter() - self._shown > 0.5:
             self._shown = time.perf_counter()
-            self._line.update(Pretty(f"epoch {self._epochs + 1} of {self.params['epochs']}, {self._numbers(logs)}"))
+            epoch = f"epoch {self._epochs + 1} of {self.params['epochs']}, {self._shown - self._start:.0f} s"
+            self._line.update(Pretty(", ".join([epoch, *self._values(logs)])))
 
     def on_epoch_end(self, epoch, logs=None):
         self._epochs += 1
 
     def on_train_end(self, logs=None):
-        text = f"{self._epochs} {'epoch' if self._epochs == 1 else 'epochs'}, {self._numbers(logs)}"
+        text = ", ".join([f"{self._epochs} {'epoch' if self._epochs == 1 else 'epochs'}", *self._values(logs)])
         if self._line:
             self._line.update(Pretty(text))
         else:
             print(text)
 
-    def _numbers(self, logs):
-        seconds = f"{time.perf_counter() - self._start:.0f} s"
-        values = [f"{name.replace('val_', 'validation ')} {value:.3f}" for name, value in (logs or {}).items()]
-        return ", ".join([seconds, *values])
+    def _values(self, logs):
+        return [f"{name.replace('val_', 'validation ')} {value:.3f}" for name, value in (logs or {}).items()]
 
 
 def multiply_adds(model):

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -21,7 +22,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import course_lib
-from course_lib.tools import run_notebooks
+from course_lib.tools import pins, run_notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -84,6 +85,11 @@ def test_the_supported_versions_are_the_same_everywhere():
         assert passes == (f"3.{minor}" in supported), minor
 
 
+def test_the_version_is_the_same_in_the_citation():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
 GOOD = dict(system="Linux", machine="x86_64", bits=64, abi="cpython-313-x86_64-linux-gnu", implementation="CPython")
 
 
@@ -128,25 +134,64 @@ def test_this_machine_passes():
 
 
 def requirements(name):
+    """The requirements in a file of pip's; what stands on further lines of one, its hashes, is left out."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return [Requirement(line.rstrip(" \\")) for line in lines if line and not line.startswith(("#", "    --hash="))]
+
+
+def extras():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 
 
 def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_constraints_pin_every_requirement_within_its_bounds():
-    pins = {}
-    for pin in requirements("constraints.txt"):  # an option or an address would not parse
+def pinned(name):
+    versions = {}
+    for pin in requirements(name):  # an option or an address would not parse
         (specifier,) = pin.specifier
         assert specifier.operator == "==" and pin.url is None, str(pin)
-        assert canonical(pin.name) not in pins, str(pin)
-        pins[canonical(pin.name)] = specifier.version
-    for requirement in requirements("requirements.txt") + requirements("requirements-test.txt"):
+        assert canonical(pin.name) not in versions, str(pin)
+        versions[canonical(pin.name)] = specifier.version
+    return versions
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-test.txt"])
+def test_constraints_pin_every_requirement_within_its_bounds(name):
+    versions = pinned(name)
+    needed = requirements("requirements.txt")
+    if name == "constraints-test.txt":
+        needed += map(Requirement, extras()["test"])
+    for requirement in needed:
         operators = sorted(specifier.operator for specifier in requirement.specifier)
-        assert operators == ["<", ">="], f"{requirement}: give a lower and an upper bound"
-        assert pins[canonical(requirement.name)] in requirement.specifier, str(requirement)
+        assert operators in (["<", ">="], ["=="]), f"{requirement}: give a lower and an upper bound"
+        assert versions.get(canonical(requirement.name), "0") in requirement.specifier, f"run pins.py: {requirement}"
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-test.txt"])
+def test_every_pin_has_its_hashes(name):
+    """Without one, pip refuses the whole file on the student's machine."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    entries = re.split(r"\n(?=[\w#])", text.replace("\\\n", ""))
+    assert len(entries) > 100
+    for entry in entries:
+        assert entry.startswith("#") or re.search(r"--hash=sha256:[0-9a-f]{64}\b", entry), entry
+
+
+def test_the_tests_run_with_the_versions_that_students_get():
+    students, tests = pinned("constraints.txt"), pinned("constraints-test.txt")
+    assert students.items() <= tests.items()
+    assert not students.keys() & {"pytest", "nbval", "ruff", "playwright", "mypy"}
+
+
+def test_pins_reports_what_uv_says(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(pins.subprocess, "call", lambda command, **_: calls.append(command) or len(calls) - 1)
+    assert pins.main(["--upgrade-package", "keras"], tmp_path) == 1
+    written = [command[command.index("--output-file") + 1] for command in calls]
+    assert written == ["constraints-test.txt", "constraints.txt"]
+    assert all({"--generate-hashes", "--universal", "--upgrade-package"} <= set(command) for command in calls)
 
 
 # ---- The environment
@@ -157,7 +202,7 @@ def root(tmp_path, monkeypatch):
     """A course folder with a space and an umlaut in its path; environments are made without pip, in 0.1 s."""
     root = tmp_path / "the course, für alle"
     (root / "notebooks").mkdir(parents=True)
-    for name in ("requirements.txt", "requirements-test.txt", "constraints.txt", "pyproject.toml"):
+    for name in ("requirements.txt", "constraints.txt", "constraints-test.txt", "pyproject.toml"):
         (root / name).write_text(f"# {name}\n")
     (root / "keep.txt").write_text("mine")
     for name in ("COURSE_WORK", "COURSE_NEWEST"):
@@ -224,15 +269,30 @@ def test_the_tests_packages_are_added_and_do_not_disturb_the_lab(root, pip):
     assert pip.since_last_time() == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "constraints.txt"])
-def test_a_changed_requirement_is_installed_without_starting_over(root, pip, name):
+def test_changed_pins_are_installed_without_starting_over(root, pip):
     make(root, tests=True)
     pip.since_last_time()
-    (root / name).write_text("numpy==1\n")
+    (root / "constraints.txt").write_text("numpy==1\n")
+    (root / "constraints-test.txt").write_text("numpy==1\n")
     assert not make(root)
     assert pip.since_last_time() == ["packages"]
     assert not make(root, tests=True)
     assert pip.since_last_time() == ["packages and tests"]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+def test_changed_bounds_become_known(root, pip, monkeypatch, name):
+    make(root, tests=True)
+    pip.since_last_time()
+    (root / name).write_text("# changed\n")
+    assert not make(root, tests=True)
+    assert pip.since_last_time() == ["course_lib"]
+    monkeypatch.setenv("COURSE_NEWEST", "1")
+    make(root, tests=True)
+    pip.since_last_time()
+    (root / name).write_text("# changed again\n")
+    assert not make(root, tests=True)
+    assert pip.since_last_time() == ["packages and tests", "course_lib"]
 
 
 def test_a_moved_folder_needs_only_course_lib(root, pip):
@@ -269,7 +329,7 @@ def test_an_interrupted_installation_is_noticed(root, pip, stop):
 
 def test_an_interrupted_update_is_noticed(root, pip):
     make(root)
-    (root / "requirements.txt").write_text("numpy==1\n")
+    (root / "constraints.txt").write_text("numpy==1\n")
     pip.answer = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         make(root)
@@ -279,20 +339,20 @@ def test_an_interrupted_update_is_noticed(root, pip):
 
 def test_a_failed_download_leaves_the_environment_as_it_was(root, pip):
     make(root)
-    before = (root / "requirements.txt").read_text()
-    (root / "requirements.txt").write_text("numpy==1\n")
+    before = (root / "constraints.txt").read_text()
+    (root / "constraints.txt").write_text("numpy==1\n")
     pip.answer = (False, course.Problem("no network"))
     with pytest.raises(course.Problem, match="no network"):
         make(root)
     pip.since_last_time()
-    (root / "requirements.txt").write_text(before)
+    (root / "constraints.txt").write_text(before)
     assert not make(root)
     assert pip.since_last_time() == []
 
 
 def test_a_failure_halfway_through_starts_over(root, pip):
     make(root)
-    (root / "requirements.txt").write_text("numpy==1\n")
+    (root / "constraints.txt").write_text("numpy==1\n")
     pip.answer = (True, course.Problem("disk full"))
     with pytest.raises(course.Problem):
         make(root)
@@ -380,8 +440,9 @@ def test_pip_gets_the_constraints_unless_the_newest_are_asked_for(root, monkeypa
     call_install(root, "packages and tests")
     call_install(root, "course_lib")
     pinned, newest, own = commands
-    files = [str(root / name) for name in ("requirements.txt", "requirements-test.txt", "constraints.txt")]
-    assert [name in pinned for name in files] == [True, False, True] and "--upgrade" not in pinned
+    files = [str(root / "requirements.txt"), f"{root}[test]", str(root / "constraints.txt")]
+    assert [name in pinned for name in files] == [False, False, True] and "--upgrade" not in pinned
+    assert "--require-hashes" in pinned and "--require-hashes" not in newest
     assert [name in newest for name in files] == [True, True, False] and "--upgrade" in newest
     assert own[-2:] == ["--editable", str(root)] and "--no-build-isolation" in own
 

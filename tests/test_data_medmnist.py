@@ -191,7 +191,7 @@ def test_blank_images_and_duplicates_warn(write):
     test_images[0] = 7
     test_images[1] = IMAGES[3]
     path = write(test_images=test_images)
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning) as caught:  # noqa: PT030 - which of them it says comes below
         dataset = data.load(path)
     texts = " ".join(str(warning.message) for warning in caught)
     assert "1 of 6 test images are blank" in texts and "1 of 6 test images are also in the training split" in texts

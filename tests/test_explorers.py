@@ -49,13 +49,15 @@ def draw(explorer, **changes):
     ours = [warning for warning in caught if LIBRARY in Path(warning.filename).parents]
     assert not ours, f"{changes}: {ours[0].message} ({ours[0].filename}:{ours[0].lineno})"
     assert picture.startswith(b"\x89PNG"), changes
-    return np.asarray(Image.open(io.BytesIO(picture)))
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
 
 
 def check_extremes(explorer):
     """Draw every extreme of every control. Each control must change the picture, alone or after another was moved."""
     default = draw(explorer)
-    assert default.shape == (*np.round(explorer._figure.get_size_inches() * 100)[::-1], 3)
+    # Two pixels for each of the page, and shown at the page's size.
+    assert default.shape == (*np.round(explorer._figure.get_size_inches() * 200)[::-1], 3)
+    assert int(explorer._picture.width) == default.shape[1] // 2
     assert default.std() > 0, "the picture is empty"
     pictures = {}
     for changes in explorer.extremes():
@@ -164,7 +166,17 @@ def test_show_draws_once_and_the_still_picture_is_the_live_one(monkeypatch):
     explorer.show()
     still, _ = outputs[1]
     assert len(drawn) == 1
-    assert base64.b64decode(still["image/png"]) == explorer._picture.value == explorer.render()
+    assert explorer._picture.value == explorer.render()
+    still = Image.open(io.BytesIO(base64.b64decode(still["image/png"])))
+    live = Image.open(io.BytesIO(explorer._picture.value)).convert("RGB")
+    assert still.size == (live.width // 2, live.height // 2)  # the page's pixels: notebooks stay small
+    np.testing.assert_array_equal(np.asarray(still), np.asarray(live.reduce(2)))
+
+
+def test_the_picture_is_what_was_drawn():
+    explorer = _explorer()
+    picture = np.asarray(Image.open(io.BytesIO(explorer.render())))
+    np.testing.assert_array_equal(picture, np.asarray(explorer._canvas.buffer_rgba()))
 
 
 def test_a_moved_control_redraws_and_set_redraws_once(monkeypatch):

@@ -11,8 +11,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
+import platformdirs
 
-from course_lib import ROOT
+from course_lib import IN_COURSE, ROOT
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +87,14 @@ class Dataset:
 
 
 def cache_folder() -> Path:
-    """Folder of generated and downloaded data: `datasets/cache/`, or $COURSE_CACHE if it is set and not empty."""
-    return Path(os.environ.get("COURSE_CACHE") or ROOT / "datasets" / "cache").expanduser()
+    """Folder of generated and downloaded data.
+
+    It is $COURSE_CACHE if that is set and not empty, `datasets/cache/` in the course's folder, or without that folder
+    the user's cache.
+    """
+    if given := os.environ.get("COURSE_CACHE"):
+        return Path(given).expanduser()
+    return ROOT / "datasets" / "cache" if IN_COURSE else platformdirs.user_cache_path("course-lib", appauthor=False)
 
 
 def syntax_hash(*paths: str | Path) -> str:
@@ -171,7 +178,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     part = path.with_suffix(f".{uuid4().hex}.part")
     try:
         with part.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's type fears the name allow_pickle
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from course_lib import ROOT
 from course_lib.data.base import Dataset, Split, cache_folder, to_float
 
 SPLITS = ("train", "val", "test")
@@ -25,12 +24,12 @@ TIMEOUT = (3, 30)
 
 @cache
 def known() -> dict[str, dict]:
-    """What datasets/medmnist.toml says about each dataset, by name."""
-    return tomllib.loads((ROOT / "datasets" / "medmnist.toml").read_text(encoding="utf-8"))
+    """What medmnist.toml says about each dataset, by name."""
+    return tomllib.loads(Path(__file__).with_name("medmnist.toml").read_text(encoding="utf-8"))
 
 
 def load_known(name: str) -> Dataset:
-    """One of the datasets in datasets/medmnist.toml, downloaded at first use.
+    """One of the datasets in medmnist.toml, downloaded at first use.
 
     Raises ConnectionError if it cannot be downloaded, ValueError if the file is not what it should be.
     """
@@ -236,4 +235,4 @@ def write_generated(path: Path, *, shape=(28, 28), classes=2, images=(192, 64, 9
         pixels = np.clip(255 * grey, 0, 255).astype(np.uint8)
         arrays[f"{split}_images"] = pixels if len(shape) == 2 else np.repeat(pixels[..., None], shape[2], axis=-1)
         arrays[f"{split}_labels"] = label.astype(np.uint8)[:, None]
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # as in base.py

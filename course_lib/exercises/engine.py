@@ -228,22 +228,28 @@ class Coding(_Exercise):
     def solution(self) -> None:
         """Print the reference under the exercise's name, with the imports, constants and helpers it needs."""
         module = inspect.getsource(sys.modules[self.reference.__module__])
-        nodes = {}
+        nodes: dict[str, ast.stmt] = {}
         for node in ast.parse(module).body:
             for target in (node, *getattr(node, "names", ()), *getattr(node, "targets", ())):
-                name = getattr(target, "asname", None) or getattr(target, "name", None) or getattr(target, "id", "")
+                name = (
+                    getattr(target, "asname", None)
+                    or getattr(target, "name", None)
+                    or getattr(target, "id", None)
+                    or ""
+                )
                 nodes.setdefault(name, node)
-        needed, names = [], {self.reference.__name__}
+        needed: list[ast.stmt] = []
+        names = {self.reference.__name__}
         while names:
-            node = nodes.get(names.pop())
-            if node is not None and node not in needed:
-                needed.append(node)
-                parts = list(ast.walk(node))
+            found = nodes.get(names.pop())
+            if found is not None and found not in needed:
+                needed.append(found)
+                parts = list(ast.walk(found))
                 read = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
                 own = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
                 names |= read - own - {part.arg for part in parts if isinstance(part, ast.arg)}
         needed.sort(key=lambda node: node.lineno)
-        source = "\n".join(ast.get_source_segment(module, node) for node in needed)
+        source = "\n".join(ast.get_source_segment(module, node) or "" for node in needed)
         print(re.sub(rf"\b{self.reference.__name__}\b", self.name, re.sub(r"(?<=\n)(?=def )", "\n\n", source)))
 
 

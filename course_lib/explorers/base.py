@@ -2,6 +2,8 @@
 
 import html
 import io
+import struct
+import zlib
 
 import ipywidgets as widgets
 import numpy as np
@@ -25,6 +27,9 @@ _HIDE_STILL = """<style>
 .jp-OutputArea-child:has(.course-explorer) + .jp-OutputArea-child:has(img) { display: none }
 </style>"""
 
+
+_DPI = 100  # pixels of the page for each inch of a figure
+_SHARP = 2  # the live picture has so many pixels for each of the page: screens of high density show them all
 
 _ONLY_FOR_SCREEN_READERS = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 
@@ -86,10 +91,12 @@ class Explorer:
             if control.has_trait("tooltip"):
                 control.tooltip = control.tooltip or control.description
         self._layout = layout or (lambda explorer: rows(*explorer.controls.values()))
-        self._figure = Figure(figsize=size, dpi=100, layout="constrained")
+        self._figure = Figure(figsize=size, dpi=_DPI * _SHARP, layout="constrained")
         self._canvas = FigureCanvasAgg(self._figure)
         self._paused = False
-        self._picture = widgets.Image(format="png", layout={"max_width": "100%", "align_self": "flex-start"})
+        self._picture = widgets.Image(
+            format="png", width=str(round(size[0] * _DPI)), layout={"max_width": "100%", "align_self": "flex-start"}
+        )
         self._message = widgets.HTML()
 
     @property
@@ -98,7 +105,8 @@ class Explorer:
         return {name: control.value for name, control in self.controls.items()}
 
     def render(self, **changes):
-        """Draw with the current values, some of them changed, and return the bytes of a PNG file.
+        """Draw with the current values, some of them changed, and return the bytes of a PNG file, `_SHARP` pixels for each
+        one of the page.
 
         Raises whatever `draw` raises: tests call this with the extremes of every control.
         """
@@ -107,9 +115,7 @@ class Explorer:
         self._figure.clear()
         self.draw(self._figure, **{**self.values, **changes})
         self._canvas.draw()  # once; savefig would draw everything twice
-        buffer = io.BytesIO()
-        Image.fromarray(np.asarray(self._canvas.buffer_rgba())[..., :3]).save(buffer, "png", compress_level=3)
-        return buffer.getvalue()
+        return _png(np.asarray(self._canvas.buffer_rgba()))
 
     def extremes(self):
         """All dicts of changes that put one control at an end of its range or at one of its options."""
@@ -130,6 +136,8 @@ class Explorer:
     def show(self):
         """Display the controls and the picture, then the still picture for readers without a kernel."""
         self._picture.value = self.render()
+        still = io.BytesIO()
+        Image.open(io.BytesIO(self._picture.value)).convert("RGB").reduce(_SHARP).save(still, "png", compress_level=9)
         self._message.value = ""
         for control in self.controls.values():
             control.observe(self._update, names="value")
@@ -141,7 +149,7 @@ class Explorer:
         box = widgets.VBox(children, layout={"overflow": "visible"})  # no scroll bars inside the notebook's own
         box.add_class("course-explorer")
         display(box)
-        plot.show_png(self._picture.value, self.alt, self.caption)
+        plot.show_png(still.getvalue(), self.alt, self.caption)
 
     def _update(self, _change=None):
         if self._paused:
@@ -151,6 +159,25 @@ class Explorer:
             self._message.value = ""
         except ValueError as error:
             self._message.value = f"<b>Cannot be drawn:</b> {html.escape(str(error))}"
+
+
+def _png(rgba):
+    """The bytes of a PNG file of an array (h, w, 4) of uint8.
+
+    Each row is stored as its difference from the row above it (filter "up" of PNG, https://www.w3.org/TR/png-3/, section 9)
+    and packed quickly: three times as fast as Pillow, which tries every filter on each row.
+    """
+    height, width, channels = rgba.shape
+    rows = np.zeros((height, 1 + width * channels), np.uint8)
+    values = rgba.reshape(height, -1)
+    rows[:, 0], rows[0, 1:] = 2, values[0]
+    np.subtract(values[1:], values[:-1], out=rows[1:, 1:])
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)  # 8 bits, red, green, blue and opacity
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in parts
+    )
 
 
 def _ends(control):

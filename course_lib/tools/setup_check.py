@@ -5,14 +5,20 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 
 import psutil
 from packaging.requirements import Requirement
 
-from course_lib import ROOT, import_tensorflow, work_folder
+from course_lib import IN_COURSE, ROOT, import_tensorflow, work_folder
 
 NEEDED_MEMORY_GB = 4
 NEEDED_DISK_GB = 1
+INSTALL = (
+    "Run `python3 course.py lab`, which installs them."
+    if IN_COURSE
+    else "Install course-lib again with pip, which installs them."
+)
 
 
 def check_setup() -> bool:
@@ -33,10 +39,21 @@ def _python():
     )
 
 
+def _needed():
+    """What the course requires: by its list, or without the course's folder by what was noted at the installation."""
+    if IN_COURSE:
+        lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    else:
+        lines = importlib.metadata.requires("course-lib") or []
+    needed = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return [
+        requirement for requirement in needed if not requirement.marker or requirement.marker.evaluate({"extra": ""})
+    ]
+
+
 def _packages():
     wrong = []
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    needed = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    needed = _needed()
     for requirement in needed:
         try:
             version = importlib.metadata.version(requirement.name)
@@ -46,7 +63,7 @@ def _packages():
         if version not in requirement.specifier:
             wrong.append(f"{requirement.name} is {version}, needed is {requirement.specifier}")
     if wrong:
-        return False, f"packages: {'; '.join(wrong)}. Run `python3 course.py lab`, which installs them."
+        return False, f"packages: {'; '.join(wrong)}. {INSTALL}"
     return True, f"packages: all {len(needed)} are there"
 
 
@@ -68,7 +85,7 @@ def _memory():
 
 
 def _disk():
-    free = shutil.disk_usage(ROOT).free / 1e9
+    free = shutil.disk_usage(ROOT).free / 1e9  # the disk that the course, or its package, is on
     text = f"free disk space: {free:.0f} GB"
     return (
         free >= NEEDED_DISK_GB,
@@ -82,7 +99,7 @@ def _work():
         folder.mkdir(parents=True, exist_ok=True)
         handle, path = tempfile.mkstemp(dir=folder)
         os.close(handle)
-        os.remove(path)
+        Path(path).unlink()
     except OSError as error:
         return False, f"your folder {folder.name}/ cannot be written, so progress would not be kept: {error}"
     return True, "the folder for your own work can be written"

@@ -41,6 +41,40 @@ def test_the_default_network_is_the_articles():
     assert sum(layer.parameters for layer in model.network_layers()) == 595_402
 
 
+def test_the_answers_below_the_explorers_are_computed():
+    def parameters(**settings):
+        return sum(layer.parameters for layer in model.network_layers(**settings))
+
+    assert parameters(head=model.GAP) == parameters(head=model.GAP, size=224) == 20_042
+    assert parameters(blocks=3) == 344_138 < parameters()
+    for name, pixels in ((model.ARTICLE, 10), (model.SMALL, 47)):
+        steps, _ = explorers._forward(name, 0)
+        assert steps[-1].field == pixels
+
+
+def test_both_heads_of_the_fair_comparison_standardise_alike():
+    images = np.random.default_rng(0).random((8, 32, 32, 1)).astype(np.float32) * 3 + 5
+    flatten, gap = (model.fair_network(head, images) for head in model.HEADS)
+    for network in (flatten, gap):
+        standardised = network.layers[0](images)
+        assert abs(float(keras.ops.mean(standardised))) < 1e-2 and abs(float(keras.ops.std(standardised)) - 1) < 1e-2
+    assert flatten.count_params() - gap.count_params() == (6 * 6 * 64 - 64) * 4
+
+
+def test_an_end_of_the_list_of_rates_is_no_answer(monkeypatch):
+    from course_lib.lessons.first_cnn import experiment
+
+    def stored(best):
+        rows = {f"{head}, {rate:g}": {"val": float(rate == best)} for head in model.HEADS for rate in experiment.RATES}
+        return {0: rows, 1: rows}
+
+    monkeypatch.setattr(results, "load", lambda path: stored(experiment.RATES[1]))
+    assert set(experiment.best_rates().values()) == {experiment.RATES[1]}
+    monkeypatch.setattr(results, "load", lambda path: stored(experiment.RATES[-1]))
+    with pytest.raises(ValueError, match="best at 0.01, an end of the list"):
+        experiment.best_rates()
+
+
 def test_multiplications_are_counted_at_every_place():
     conv, dense = model.network_layers(size=6, c_in=2, blocks=1, filters=5, classes=3)[1::3]
     assert conv.multiplications == 4 * 4 * 3 * 3 * 2 * 5

@@ -1,8 +1,10 @@
 """Exercises of the lesson on a first CNN in TensorFlow."""
 
+import itertools
+
 import numpy as np
 
-from course_lib.exercises import Choice, Coding, Mistake, progress
+from course_lib.exercises import Choice, Coding, Mistake, Wrong, progress
 
 TOPIC = "first_cnn"
 
@@ -48,6 +50,8 @@ network_parameters = Coding(
         (32, 1, [8], 2),
         (65, 1, [8, 16, 32], 4),
         (101, 3, [16, 16], 3),
+        (12, 5, [3], 1),
+        (256, 2, [4, 4, 4, 4], 7),
     ],
     mistakes=(
         Mistake(
@@ -73,6 +77,43 @@ network_parameters = Coding(
         Mistake(
             lambda size, c_in, filters, classes: _counted(size, c_in, filters, classes, dense_channels=False),
             "Flatten lays out all feature maps, not one: height times width times channels.",
+        ),
+    ),
+    wrong=(
+        Wrong(
+            lambda size, c_in, filters, classes: _network_parameters(size, 3, filters, classes), (64, 1, [32, 64], 4)
+        ),
+        Wrong(
+            lambda size, c_in, filters, classes: _network_parameters(size, c_in, filters[:2], classes),
+            (65, 1, [8, 16, 32], 4),
+        ),
+        Wrong(lambda size, c_in, filters, classes: _network_parameters(size, c_in, filters, 10), (64, 1, [32, 64], 4)),
+        Wrong(
+            lambda size, c_in, filters, classes: _network_parameters(size, c_in, filters, classes) - classes,
+            (32, 1, [8], 2),
+        ),
+        Wrong(
+            lambda size, c_in, filters, classes: _network_parameters(size, c_in, filters, classes) - sum(filters),
+            (32, 1, [8], 2),
+        ),
+        Wrong(
+            lambda size, c_in, filters, classes: _network_parameters(size, c_in, filters[::-1], classes),
+            (64, 1, [32, 64], 4),
+        ),
+        Wrong(
+            lambda size, c_in, filters, classes: _counted(size, c_in, filters, classes, shrink=1), (64, 1, [32, 64], 4)
+        ),
+        Wrong(
+            lambda size, c_in, filters, classes: _counted(size, c_in, filters, classes, shrink=3), (64, 1, [32, 64], 4)
+        ),
+        Wrong(
+            lambda size, c_in, filters, classes: _counted(size, c_in, filters, classes, half=lambda n: n / 2),
+            (65, 1, [8, 16, 32], 4),
+        ),
+        Wrong(lambda size, c_in, filters, classes: (filters[-1] + 1) * classes, (32, 1, [8], 2)),
+        Wrong(lambda size, c_in, filters, classes: float("nan"), (32, 1, [8], 2)),
+        Wrong(
+            lambda size, c_in, filters, classes: str(_network_parameters(size, c_in, filters, classes)), (32, 1, [8], 2)
         ),
     ),
     hints=(
@@ -138,9 +179,13 @@ three_channels = Coding(
         lambda images: images + np.zeros(3, images.dtype),
         lambda images: np.tile(images, 3),
     ),
+    integers=False,  # an image goes into a network as floats
     inputs=lambda: [
+        (np.array([[[[0.1], [0.2]]], [[[0.3], [0.4]]]], np.float32),),
         (np.random.default_rng(0).random((2, 4, 5, 1), np.float32),),
         (np.random.default_rng(1).random((1, 3, 3, 1), np.float32),),
+        (np.arange(24, dtype=np.float32).reshape(3, 2, 4, 1) * 10,),
+        (np.random.default_rng(2).normal(0, 300, (2, 3, 2, 1)),),  # Hounsfield units, some below 0
     ],
     mistakes=(
         Mistake(
@@ -160,6 +205,21 @@ three_channels = Coding(
             lambda images: np.repeat(images, 3, axis=2),
             "You made the images three times as wide. The channels are the last axis.",
         ),
+    ),
+    wrong=(
+        Wrong(lambda images: np.repeat(images, 3, axis=-1) / 3, (np.ones((1, 2, 2, 1), np.float32),)),
+        Wrong(lambda images: np.repeat(images, 3, axis=0), (np.ones((1, 2, 2, 1), np.float32),)),
+        Wrong(lambda images: np.repeat(images, 3, axis=1), (np.ones((1, 2, 2, 1), np.float32),)),
+        Wrong(lambda images: np.repeat(images[:1], 3, axis=-1), (np.ones((2, 2, 2, 1), np.float32),)),
+        Wrong(lambda images: np.repeat(images[..., 0], 3, axis=-1), (np.ones((1, 2, 2, 1), np.float32),)),
+        Wrong(lambda images: np.repeat(np.clip(images, 0, 1), 3, axis=-1), (np.full((1, 2, 2, 1), -3.0),)),
+        Wrong(lambda images: np.repeat(images, 4, axis=-1), (np.ones((1, 2, 2, 1), np.float32),)),
+        Wrong(
+            lambda images: np.repeat(images, 3, axis=-1).transpose(0, 2, 1, 3),
+            (np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1),),
+        ),
+        Wrong(lambda images: np.full((*images.shape[:3], 3), np.nan), (np.ones((1, 2, 2, 1), np.float32),)),
+        Wrong(lambda images: images, (np.ones((1, 2, 2, 1), np.float32),)),
     ),
     hints=(
         "The shape (n, h, w, 1) must become (n, h, w, 3), with the same value three times.",
@@ -198,7 +258,27 @@ def _histories():
         "val_accuracy": [0.5, 0.62, 0.61, 0.6],
     }
     third = {"loss": [0.5, 0.4], "accuracy": [0.8, 0.9], "val_loss": [0.7, 0.9], "val_accuracy": [0.7, 0.75]}
-    return [(first,), (second,), (third,)]
+    tie = {
+        "loss": [1.0, 0.9, 0.7, 0.6],
+        "accuracy": [0.5, 0.6, 0.7, 0.8],
+        "val_loss": [1.2, 0.9, 0.9, 1.0],  # reached twice: the first time counts
+        "val_accuracy": [0.4, 0.6, 0.65, 0.6],
+    }
+    one = {"loss": [1.4], "accuracy": [0.3], "val_loss": [1.5], "val_accuracy": [0.25]}
+    falls = {
+        "loss": [3.0, 2.0, 1.0],
+        "accuracy": [0.3, 0.4, 0.5],
+        "val_loss": [30.0, 20.0, 12.0],
+        "val_accuracy": [0.3, 0.35, 0.3],
+    }
+    twice = {  # falls, rises, and falls deeper
+        "loss": [1.3, 1.1, 1.0, 0.8, 0.6],
+        "accuracy": [0.3, 0.4, 0.5, 0.6, 0.7],
+        "val_loss": [1.4, 1.1, 1.2, 1.0, 1.3],
+        "val_accuracy": [0.3, 0.5, 0.4, 0.45, 0.4],
+    }
+    plain = {"loss": [2.0, 1.0, 0.5], "val_loss": [2.0, 0.1, 0.2], "accuracy": [0, 0.5, 1], "val_accuracy": [0, 0.9, 1]}
+    return [(third,), (first,), (second,), (tie,), (one,), (falls,), (plain,), (twice,)]
 
 
 best_epoch = Coding(
@@ -222,11 +302,40 @@ best_epoch = Coding(
         ),
         Mistake(
             lambda history: int(np.argmax(history["val_accuracy"])) + 1,
-            "That is the epoch with the highest validation accuracy. Asked is the loss, and the two need not agree.",
+            "That is the epoch with the highest validation accuracy. The task asks for the loss, and the two need not agree.",
         ),
         Mistake(
             lambda history: min(history["val_loss"]),
             "That is the lowest validation loss itself. In which epoch was it reached?",
+        ),
+    ),
+    wrong=(
+        Wrong(
+            lambda history: len(history["val_loss"]) - int(np.argmin(history["val_loss"][::-1])), (_histories()[3][0],)
+        ),
+        Wrong(lambda history: len(history["val_loss"]), (_histories()[1][0],)),
+        Wrong(lambda history: 2, (_histories()[0][0],)),
+        Wrong(lambda history: int(np.argmin(history["val_loss"])) + 2, (_histories()[1][0],)),
+        Wrong(lambda history: int(np.argmin(history["val_accuracy"])) + 1, (_histories()[1][0],)),
+        Wrong(lambda history: int(np.argmax(np.diff(history["val_loss"]) > 0)) + 1, (_histories()[5][0],)),
+        Wrong(
+            lambda history: int(np.argmin(np.subtract(history["val_loss"], history["loss"]))) + 1, (_histories()[1][0],)
+        ),
+        Wrong(lambda history: int(np.argmin(history["val_loss"][1:])) + 2, (_histories()[0][0],)),
+        Wrong(lambda history: float("nan"), (_histories()[1][0],)),
+        Wrong(
+            lambda history: (int(np.argmin(history["val_loss"])) + 1, min(history["val_loss"])), (_histories()[1][0],)
+        ),
+        Wrong(
+            lambda history: next((i + 1 for i, v in enumerate(history["val_loss"]) if v < 1), len(history["val_loss"])),
+            (_histories()[2][0],),
+        ),
+        Wrong(
+            lambda history: next(
+                (i + 1 for i, (a, b) in enumerate(itertools.pairwise(history["val_loss"])) if b >= a),
+                len(history["val_loss"]),
+            ),
+            (_histories()[7][0],),
         ),
     ),
     hints=(
@@ -285,7 +394,16 @@ def _worst_mistakes_inputs():
     few = np.array([[0.7, 0.2, 0.1], [0.05, 0.35, 0.6], [0.4, 0.38, 0.22], [0.1, 0.8, 0.1], [0.55, 0.03, 0.42]])
     rng = np.random.default_rng(0)
     many = rng.dirichlet(np.ones(4), 12)
-    return [(few, np.array([0, 0, 1, 1, 2])), (many, rng.integers(0, 4, 12))]
+    all_right = np.array([[0.9, 0.1], [0.2, 0.8]])
+    binary = np.array([[0.51, 0.49], [0.3, 0.7], [0.96, 0.04], [0.45, 0.55]])
+    return [
+        (few, np.array([0, 0, 1, 1, 2])),
+        (many, rng.integers(0, 4, 12)),
+        (all_right, np.array([0, 1])),  # no mistake at all
+        (binary, np.array([1, 0, 1, 1])),
+        (few[::-1].copy(), np.array([1, 0, 2, 0, 1])),  # all of them wrong
+        (rng.dirichlet(np.ones(10), 40), rng.integers(0, 10, 40)),
+    ]
 
 
 worst_mistakes = Coding(
@@ -309,12 +427,39 @@ worst_mistakes = Coding(
         ),
         Mistake(
             _mistakes_by_true_class,
-            "You sort by the probability of the true class. Asked is how certain the network was of its own answer.",
+            "You sort by the probability of the true class. The task asks how certain the network was of its own answer.",
         ),
         Mistake(
             _places_among_mistakes,
             "These are places in the list of mistakes. To find the images, you need their places among all slices.",
         ),
+    ),
+    wrong=(
+        Wrong(lambda p, y: _worst_mistakes(p, y)[:3], _worst_mistakes_inputs()[1]),
+        Wrong(lambda p, y: _worst_mistakes(p, y) + 1, _worst_mistakes_inputs()[0]),
+        Wrong(lambda p, y: p.max(axis=1)[_worst_mistakes(p, y)], _worst_mistakes_inputs()[0]),
+        Wrong(
+            lambda p, y: np.array([i for i in _worst_mistakes(p, y) if p[i].max() > 0.5], int),
+            _worst_mistakes_inputs()[0],
+        ),
+        Wrong(lambda p, y: np.argsort(np.where(p.argmax(1) == y, np.inf, -p.max(1))), _worst_mistakes_inputs()[0]),
+        Wrong(
+            lambda p, y: np.array([i for i in np.argsort(-p.max(1)) if p[i].argmax() == y[i]], int),
+            _worst_mistakes_inputs()[0],
+        ),
+        Wrong(lambda p, y: p.argmax(1)[_worst_mistakes(p, y)], _worst_mistakes_inputs()[0]),
+        Wrong(lambda p, y: (p.argmax(1) != y)[np.argsort(-p.max(1))], _worst_mistakes_inputs()[0]),
+        Wrong(
+            lambda p, y: np.array(
+                [i for i in np.argsort(p.max(1) - np.sort(p, 1)[:, -2])[::-1] if p[i].argmax() != y[i]], int
+            ),
+            _worst_mistakes_inputs()[5],
+        ),
+        Wrong(
+            lambda p, y: np.array([i for i in np.argsort(-p.max(1)) if p[i].argmin() != y[i]], int),
+            _worst_mistakes_inputs()[0],
+        ),
+        Wrong(lambda p, y: _worst_mistakes(p[:, :3], np.minimum(y, 2)), _worst_mistakes_inputs()[5]),
     ),
     hints=(
         "The network's answer is the class with the largest probability: `argmax` along axis 1.",

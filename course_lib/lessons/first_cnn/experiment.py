@@ -1,6 +1,10 @@
 """This lesson over several seeds: the article's model with its Flatten head, with global average pooling, the small CNN.
 
-python -m course_lib.lessons.first_cnn.experiment [networks] [heads]
+`rates` and `pooling` ask what the head does once both networks are trained: each at its own rate, which `rates` chose on
+validation patients, with standardised input, until the training accuracy stands still. `networks` and `heads` are the
+small runs that the notebook trains live, with the article's settings.
+
+python -m course_lib.lessons.first_cnn.experiment [rates] [pooling] [networks] [heads]
 """
 
 import functools
@@ -9,10 +13,10 @@ import numpy as np
 
 from course_lib import data, evaluate, results
 from course_lib.lessons.first_cnn import model
-from course_lib.models import keras
+from course_lib.models import compile_with_cosine, keras
 from course_lib.tools.experiment import main
 
-RUNS = {"networks": range(5), "heads": range(1)}  # the second sums up what the first has stored
+RUNS = {"rates": range(2), "pooling": range(10), "networks": range(5), "heads": range(1)}
 FLATTEN, GAP, SMALL = model.ARMS
 # Model, training patients, epochs, number of seeds. The first row is what the notebook trains live.
 PLAN = [(FLATTEN, 100, 25, 5), (SMALL, 600, 10, 1), (GAP, 100, 25, 3), (SMALL, 100, 25, 2)]
@@ -20,6 +24,16 @@ QUICK = [(FLATTEN, 40, 2, 1), (GAP, 40, 2, 1), (SMALL, 40, 2, 1)]
 TO_SHOW = [(FLATTEN, 100), (SMALL, 600)]  # by the explorer, with the weights of seed 0
 SHIFT = 6  # pixels to the right and down, for the question whether a model knows places or shapes
 SLICES_TO_KEEP = 3  # of each class, for the explorer
+
+# For `rates` and `pooling`.
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+EPOCHS = {"Flatten": 30, "global average pooling": 60}  # after them the training accuracy has stood still
+TRAINING, TEST = 1200, 600  # patients
+FIRST_SET = {
+    "rates": 600,
+    "pooling": 610,
+}  # the seed of the data for run 0: no choice has seen the patients of `pooling`
+TEST_SET = 650  # its test patients are those of every run of `pooling`
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -30,6 +44,92 @@ class KeepBest(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if logs["val_loss"] < self.lowest:
             self.lowest, self.epoch, self.weights = logs["val_loss"], epoch + 1, self.model.get_weights()
+
+
+def rates(seed, quick=False):
+    """brain-lesions (simulated), 32×32, 1,200 training patients: accuracy per slice on 120 validation patients and, in use, on
+    the training slices, for each head and each rate at which Adam starts; the rate falls to 0 along a cosine. The seed
+    draws patients, initial weights and order."""
+    payload = {}
+    for head in model.HEADS:
+        for rate in RATES[1:2] if quick else RATES:
+            brains, network, _ = trained("rates", head, rate, seed, quick)
+            payload[f"{head}, {rate:g}"] = {
+                name: share_right(network, getattr(brains, name)) for name in ("train", "val")
+            }
+    return payload
+
+
+def pooling(seed, quick=False):
+    """Either head at the rate that was best in `rates`, on brain-lesions (simulated), 32×32, 1,200 training patients of the
+    seed's own: accuracy per slice on 600 test patients, the same for all seeds, and, in use, on the training slices; as the
+    slices are, and moved 3 pixels (20 mm) right and down. `class means` and `softmax regression` are the simplest rules, on
+    the same standardised pixels. `curve`: training accuracy in use after every fifth epoch. The arrays hold the answers (n,)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import NearestCentroid
+
+    chosen = dict.fromkeys(model.HEADS, RATES[1]) if quick else best_rates()
+    test = data.load("brain-lesions", size=32, seed=0 if quick else TEST_SET, n_test=40 if quick else TEST).test
+    moved = np.roll(test.x, (3, 3), axis=(1, 2))  # what leaves on one side comes back on the other: background
+    payload, arrays = {"rates": chosen}, {"truth": test.targets["label"], "groups": test.groups}
+    for head, rate in chosen.items():
+        brains, network, curve = trained("pooling", head, rate, seed, quick)
+        answers = {"as they are": answered(network, test.x), "moved": answered(network, moved)}
+        payload[head] = {
+            "parameters": sum(int(np.prod(w.shape)) for w in network.trainable_variables),
+            "train": share_right(network, brains.train),
+            "test": {name: float((answer == test.targets["label"]).mean()) for name, answer in answers.items()},
+            "curve": curve,
+        }
+        arrays |= {f"{head}, {name}": answer.astype(np.uint8) for name, answer in answers.items()}
+    centre, spread = brains.train.x.mean(), brains.train.x.std()
+    rows = {
+        name: ((x - centre) / spread).reshape(len(x), -1) for name, x in (("train", brains.train.x), ("test", test.x))
+    }
+    for name, rule in (
+        ("class means", NearestCentroid()),
+        ("softmax regression", LogisticRegression(C=1e-3, max_iter=300)),
+    ):
+        answer = rule.fit(rows["train"], brains.train.targets["label"]).predict(rows["test"])
+        payload[name] = {"test": float((answer == test.targets["label"]).mean())}
+        arrays[name] = answer.astype(np.uint8)
+    return payload, {"arrays": arrays}
+
+
+def best_rates():
+    """The rate of each head with the best mean validation accuracy in `rates`. Raises ValueError at an end of the list."""
+    stored, best = results.load("first_cnn/rates"), {}
+    for head in model.HEADS:
+        best[head] = max(
+            RATES, key=lambda rate: np.mean([each[f"{head}, {rate:g}"]["val"] for each in stored.values()])
+        )
+        if best[head] in (RATES[0], RATES[-1]):
+            raise ValueError(f"{head} is best at {best[head]:g}, an end of the list of rates: make it longer.")
+    return best
+
+
+def trained(run_name, head, rate, seed, quick):
+    """The data, the network after its last epoch, and its training accuracy in use after every fifth epoch."""
+    brains = data.load(
+        "brain-lesions", size=32, seed=0 if quick else FIRST_SET[run_name] + seed, n_patients=40 if quick else TRAINING
+    )
+    keras.utils.set_random_seed(seed)
+    network, epochs = model.fair_network(head, brains.train.x), 2 if quick else EPOCHS[head]
+    compile_with_cosine(network, rate, epochs * -(-len(brains.train) // 32), steps_per_execution=5 if quick else 25)
+    curve = []
+    network.fit(
+        brains.train.x,
+        brains.train.targets["label"],
+        epochs=epochs,
+        batch_size=32,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: epoch % 5 == 4 and curve.append(share_right(network, brains.train))
+            )
+        ],
+    )
+    return brains, network, curve
 
 
 @functools.cache
@@ -106,8 +206,17 @@ def run(arm, brains, epochs, seed):
 
 def right_on(network, split, images=None):
     """For each slice whether the network's answer is right, bool (n,)."""
-    guess = network.predict(split.x if images is None else images, batch_size=128, verbose=0).argmax(1)
-    return guess == split.targets["label"]
+    return answered(network, split.x if images is None else images) == split.targets["label"]
+
+
+def share_right(network, split):
+    """Accuracy per slice."""
+    return float(right_on(network, split).mean())
+
+
+def answered(network, images):
+    """The class that the network gives each image, (n,)."""
+    return network.predict(images, batch_size=256, verbose=0).argmax(1)
 
 
 def mean_over_seeds(stored, key):
@@ -135,4 +244,9 @@ def for_explorer(brains):
 
 
 if __name__ == "__main__":
-    main("first_cnn", RUNS, {"networks": networks, "heads": heads}, tolerance=dict.fromkeys(RUNS, 0.03))
+    main(
+        "first_cnn",
+        RUNS,
+        {"rates": rates, "pooling": pooling, "networks": networks, "heads": heads},
+        tolerance=dict.fromkeys(RUNS, 0.03),
+    )

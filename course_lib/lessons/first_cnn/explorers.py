@@ -40,8 +40,9 @@ def network_calculator() -> Explorer:
         },
         alt="A row of boxes that shrink from the input to the last pooling and become deeper, then a vector and the "
         "outputs; below each its number of parameters as a bar.",
-        caption="A network like the article's, drawn to scale: height is pixels, thickness is channels (both as square "
-        "roots). Below, the share of all parameters that sits in each layer.",
+        caption="A network like the article's, drawn to scale: of the boxes, height is pixels and thickness is channels "
+        "(both as square roots); a vector's length is its number of values, on a scale of its own. Below, the share of all "
+        "parameters that sits in each layer.",
         size=(11, 4.6),
     )
 

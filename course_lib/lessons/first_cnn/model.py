@@ -53,6 +53,31 @@ def network(arm, images):
     return model
 
 
+HEADS = ("Flatten", "global average pooling")
+
+
+def fair_network(head, images):
+    """The article's layers for images (n, h, w, 1) of four classes, with either of HEADS; not compiled.
+
+    Both arms see the same input: the first layer standardises with mean and variance of `images`, as lesson medical_images
+    teaches. The outputs are logits.
+    """
+    from course_lib.models import keras, layers
+
+    return keras.Sequential(
+        [
+            layers.Input(images.shape[1:]),
+            layers.Normalization(mean=images.mean(), variance=images.var()),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten() if head == HEADS[0] else layers.GlobalAveragePooling2D(),
+            layers.Dense(4),
+        ]
+    )
+
+
 # ---- A calculator of networks ----------------------------------------------------------------------------------------
 
 FLATTEN, GAP = "Flatten", "global average pooling"
