@@ -200,10 +200,6 @@ dense_backward = Coding(
             lambda u, x, w: (x.T @ u, u @ w.T, u.sum(axis=0)),
             "The order: first the gradient for x, then the one for w, then the one for b.",
         ),
-        Mistake(
-            lambda u, x, w: (u @ w.T, x.T @ u, u.sum(axis=1)),
-            "Your gradient of the bias is added up along the wrong axis: the bias has one number for each output.",
-        ),
     ),
     wrong=(
         Wrong(lambda u, x, w: (u @ w.T, x.T @ u, u[0]), _backward_example()),
@@ -460,10 +456,6 @@ numerical_gradient = Coding(
         Mistake(
             lambda function, w, step: 2 * _numerical_gradient(function, w, step),
             "Everything is twice too large: from one side to the other you walk two steps.",
-        ),
-        Mistake(
-            lambda function, w, step: step * 2 * _numerical_gradient(function, w, step),
-            "These are differences. A slope is a difference divided by the way walked.",
         ),
         Mistake(
             _numerical_gradient_all_at_once,

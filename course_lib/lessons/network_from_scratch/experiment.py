@@ -19,7 +19,7 @@ from course_lib.tools.experiment import main
 RUNS = {"rates": [100, 101], "networks": range(10)}
 RATES = {
     "no hidden layer": [0.0001, 0.0003, 0.001, 0.003],
-    "dense network": [0.0001, 0.0003, 0.001, 0.003],
+    "dense network": [0.00001, 0.00003, 0.0001, 0.0003, 0.001],
     "CNN": [0.001, 0.002, 0.004, 0.008],
     "area": [0.0003, 0.001, 0.003, 0.01, 0.03],
 }
