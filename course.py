@@ -488,7 +488,7 @@ def test(root, arguments, quick=False, lesson=None):
     }
     if quick:
         parts["tests"] += ["-m", "not slow"]
-        del parts["notebooks"]
+        del parts["types"], parts["notebooks"]
     elif lesson:
         notebook = find_lesson(root, lesson)
         topic = notebook.stem[3:]

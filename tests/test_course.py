@@ -732,9 +732,9 @@ def test_every_part_of_the_tests_runs_and_any_failure_counts(root, monkeypatch, 
     monkeypatch.setattr(course, "without_network", lambda: ["without", "network"])
     monkeypatch.setattr(course, "run_child", run_child)
     assert course.test(root, []) == 1
-    assert [command[-1] for command in calls] == ["check", "--check", "tests", "notebooks"]
-    assert all(command[:2] == ["without", "network"] for command in calls[2:])
-    assert "--nbval-lax" in calls[3] and "--nbval-current-env" in calls[3]
+    assert [command[-1] for command in calls] == ["check", "--check", "mypy", "tests", "notebooks"]
+    assert all(command[:2] == ["without", "network"] for command in calls[3:])
+    assert "--nbval-lax" in calls[4] and "--nbval-current-env" in calls[4]
     assert capsys.readouterr().out.count("FAILED") == 2
 
     calls.clear()

@@ -62,7 +62,7 @@ def test_shapes_types_and_provenance(dataset):
 
 def test_no_patient_is_in_two_splits_and_numbers_do_not_tell_the_rhythm(dataset):
     ids = np.concatenate([split.groups for split in splits(dataset).values()])
-    assert sorted(ids) == list(range(128))
+    assert sorted(ids - ids.min()) == list(range(128))  # each seed has numbers of its own
     for split in splits(dataset).values():
         assert np.bincount(split.targets["rhythm"]).tolist() == [len(split) // 2] * 2
     assert 0.3 < dataset.train.targets["rhythm"][dataset.train.groups % 2 == 0].mean() < 0.7
