@@ -13,7 +13,7 @@ computed in double precision: the last bits differ between processors, and must 
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -71,8 +71,11 @@ def _atlas(size: int) -> _Atlas:
     white_matter = white[coarse] > 0.9
     near_ventricle = white_matter & (to_ventricle > 3) & (to_ventricle < 20) & (to_surface > 10)
     blur = (1.2, 0.4 * FIELD_OF_VIEW / size, 0.4 * FIELD_OF_VIEW / size)  # mm; avoids aliasing
+    t1, white, tissue = (ndimage.gaussian_filter(volume, blur, truncate=3) for volume in (t1, white, tissue))
     return _Atlas(
-        *(ndimage.gaussian_filter(volume, blur, truncate=3) for volume in (t1, white, tissue)),
+        t1,
+        white,
+        tissue,
         near_ventricle=near_ventricle,
         white_depth=np.where(white_matter, to_surface, 0),
     )
@@ -86,7 +89,7 @@ class _Grid:
         self.z = (np.arange(SLICES) - (SLICES - 1) / 2) * SLICE_GAP
         self.points = np.stack(np.meshgrid(self.z, across, across, indexing="ij"))
         self._axes = (self.z, 20), (across, FIELD_OF_VIEW / 2), (across, FIELD_OF_VIEW / 2)
-        self._bases = {}
+        self._bases: dict = {}
 
     def smooth_field(self, rng, distance: float) -> np.ndarray:
         """Random field with standard deviation near 1 that varies over about `distance` mm: a cubic spline
@@ -290,7 +293,7 @@ def load(
             "brain-lesions",
             f"brain-lesions-v{VERSION}-{SOURCE_HASH}-seed{seed}-{made}{key}.npz",
             {"images": (n, made, made), "masks": (n, made, made // 8), "positions": (n,)},
-            lambda patients=patients: _simulate_all(seed, made, patients),
+            partial(_simulate_all, seed, made, patients),
         )
     first_ids, more_ids = _patient_numbers(seed)
     splits, first = {}, 0
@@ -303,7 +306,8 @@ def load(
         more = more_ids[place * max(MORE.values()) :][: taken[split] - kept]
         splits[split] = _split(parts, np.concatenate([first_ids[first : first + kept], more]), size)
         first += usual
-    return Dataset("brain-lesions", **splits, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
+    three = (splits["train"], splits["val"], splits["test"])
+    return Dataset("brain-lesions", *three, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
 
 
 def _checked(option, kind, number, usual, most) -> int:
@@ -346,7 +350,7 @@ def _split(parts, ids, size) -> Split:
     if size == 32:
         blocks = len(images), 32, 2, 32, 2
         images = images.reshape(*blocks, 1).mean((2, 4))
-        masks = masks.reshape(blocks).any((2, 4))
+        masks = masks.reshape(blocks).max((2, 4))
     label = np.repeat(np.arange(len(ids)) % len(CLASS_NAMES), SLICES)
     targets = {"label": label, "lesion_area": area, "slice_position": positions}
     return Split(images, targets, groups=np.repeat(ids, SLICES), masks=masks)

@@ -216,7 +216,7 @@ def _sources() -> dict[int, np.ndarray]:
     from scipy import ndimage
 
     clip = sample("echo").image.astype(float).mean(-1)
-    depth, angle = _polar(np.stack(np.indices(clip.shape[1:])))
+    depth, angle = _polar(np.indices(clip.shape[1:]))
     outside = (np.abs(angle) > HALF_ANGLE - 0.04) | (depth < NEAREST + 2) | (depth > FARTHEST - 3)
     nearest = ndimage.distance_transform_edt(outside, return_distances=False, return_indices=True)
     blur = 0.4 * FIELD / SIZE  # avoids aliasing
@@ -358,7 +358,8 @@ def load(
         targets = {name: arrays[name][rows] for name in TARGETS}
         splits[split] = Split(to_float(arrays["clips"][rows, ..., None]), targets, ids[rows])
         first += count
-    return Dataset("echo-cine", **splits, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
+    three = (splits["train"], splits["val"], splits["test"])
+    return Dataset("echo-cine", *three, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
 
 
 def patients(split: str, *, n_patients: int | None = None, seed: int = 0) -> list[Patient]:

@@ -16,7 +16,7 @@ import nbformat
 from course_lib import ROOT
 
 TEMPLATE = Path(__file__).resolve().parent / "template"
-BUDGET = {"reading_minutes": 20, "run_seconds": 20, "peak_memory_mb": 500}
+BUDGET = {"reading_minutes": 25, "run_seconds": 20, "peak_memory_mb": 500}
 
 
 def files(topic: str, root: Path = ROOT) -> dict[Path, str]:
