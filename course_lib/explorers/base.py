@@ -28,9 +28,7 @@ _HIDE_STILL = """<style>
 </style>"""
 
 
-_DPI = 100  # pixels of the page for each inch of a figure
-_SHARP = 2  # the live picture has so many pixels for each of the page: screens of high density show them all
-
+_DPI, _SHARP = 100, 2  # pixels of the page for an inch, and of the live picture for one of those
 _ONLY_FOR_SCREEN_READERS = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 
 
@@ -105,8 +103,7 @@ class Explorer:
         return {name: control.value for name, control in self.controls.items()}
 
     def render(self, **changes):
-        """Draw with the current values, some of them changed, and return the bytes of a PNG file, `_SHARP` pixels for each
-        one of the page.
+        """Draw with the current values, some of them changed, and return a PNG file, `_SHARP` pixels for one of the page.
 
         Raises whatever `draw` raises: tests call this with the extremes of every control.
         """
@@ -162,11 +159,8 @@ class Explorer:
 
 
 def _png(rgba):
-    """The bytes of a PNG file of an array (h, w, 4) of uint8.
-
-    Each row is stored as its difference from the row above it (filter "up" of PNG, https://www.w3.org/TR/png-3/, section 9)
-    and packed quickly: three times as fast as Pillow, which tries every filter on each row.
-    """
+    """The bytes of a PNG file of an array (h, w, 4) of uint8; each row is stored as its difference from the row above
+    (filter "up", https://www.w3.org/TR/png-3/, section 9): three times as fast as Pillow, which tries every filter."""
     height, width, channels = rgba.shape
     rows = np.zeros((height, 1 + width * channels), np.uint8)
     values = rgba.reshape(height, -1)

@@ -26,7 +26,7 @@ SHIFT = 6  # pixels to the right and down, for the question whether a model know
 SLICES_TO_KEEP = 3  # of each class, for the explorer
 
 # For `rates` and `pooling`.
-RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 EPOCHS = {"Flatten": 30, "global average pooling": 60}  # after them the training accuracy has stood still
 TRAINING, TEST = 1200, 600  # patients
 FIRST_SET = {
