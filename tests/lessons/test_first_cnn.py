@@ -71,7 +71,7 @@ def test_an_end_of_the_list_of_rates_is_no_answer(monkeypatch):
     monkeypatch.setattr(results, "load", lambda path: stored(experiment.RATES[1]))
     assert set(experiment.best_rates().values()) == {experiment.RATES[1]}
     monkeypatch.setattr(results, "load", lambda path: stored(experiment.RATES[-1]))
-    with pytest.raises(ValueError, match="best at 0.01, an end of the list"):
+    with pytest.raises(ValueError, match=f"best at {experiment.RATES[-1]:g}, an end of the list"):
         experiment.best_rates()
 
 
