@@ -38,9 +38,9 @@ def neuron() -> Explorer:
             "bias": slider("Bias b", -5.0, 5.0, -1.0, step=0.5),
             "x": slider("Input x", -4.0, 4.0, 2.0, step=0.25),
         },
-        alt="Left: an activation function and its derivative over z, with the flat parts shaded and a dot at z = w·x + b. "
+        alt="Left: an activation function and its slope over z, with the flat parts shaded and a dot at z = w·x + b. "
         "Right: the neuron's output over its input x, with its gradient, and a dot at x.",
-        caption=f"One neuron, y = f(w·x + b). Solid: the output; dashed: its slope. Shaded: slope f′ below {_FLAT}, "
+        caption=f"One neuron, a = f(w·x + b). Solid: the output; dashed: its slope. Shaded: the function's slope is below {_FLAT}, "
         "where the neuron hardly reacts and hardly learns. The dot is the same neuron in both pictures.",
         size=(10, 3.6),
     )
@@ -55,8 +55,17 @@ def _draw_neuron(figure, function, weight, bias, x):
     inputs = np.linspace(-4, 4, 601)
     z_of_inputs = weight * inputs + bias
     panels = [
-        (left, z, f(z), slope(z), slope(z), z_here, ["f(z)", "f′(z)"], "z = w·x + b"),
-        (right, inputs, f(z_of_inputs), weight * slope(z_of_inputs), slope(z_of_inputs), x, ["y", "dy/dx"], "input x"),
+        (left, z, f(z), slope(z), slope(z), z_here, ["f(z)", "slope of f"], "z = w·x + b"),
+        (
+            right,
+            inputs,
+            f(z_of_inputs),
+            weight * slope(z_of_inputs),
+            slope(z_of_inputs),
+            x,
+            ["a", "slope over x"],
+            "input x",
+        ),
     ]
     for ax, across, value, gradient, f_slope, here, labels, name in panels:
         # The derivative of ReLU and leaky ReLU jumps: no line is drawn across the jump.
@@ -73,8 +82,8 @@ def _draw_neuron(figure, function, weight, bias, x):
         ax.locator_params(nbins=5)  # every tick costs a millisecond
     left.legend(loc="upper left")
     right.legend(loc="upper left" if weight >= 0 else "upper right")
-    left.set_title(f"{function}: z = {z_here:.2f}, f′(z) = {_rounded(slope(z_here))}")
-    right.set_title(f"neuron: y = {_rounded(f(z_here))}, dy/dx = {_rounded(weight * slope(z_here))}")
+    left.set_title(f"{function}: z = {z_here:.2f}, slope {_rounded(slope(z_here))}")
+    right.set_title(f"neuron: a = {_rounded(f(z_here))}, slope {_rounded(weight * slope(z_here))}")
 
 
 def _rounded(value):
