@@ -109,7 +109,7 @@ def _without_preamble(path):
         sensible = False
     if not sensible:
         raise _Wrong(
-            f"{path.name} is not a DICOM file: the letters DICM are missing behind its first 128 bytes, and read "
+            f"{path.name} is not a DICOM file: the letters DICM are missing after its first 128 bytes, and read "
             "without them it makes no sense. Check that it is the right file and that it was copied whole."
         )
     if "TransferSyntaxUID" not in dataset.file_meta:
