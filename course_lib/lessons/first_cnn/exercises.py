@@ -466,5 +466,5 @@ worst_mistakes = Coding(
         "`np.flatnonzero(condition)` gives the places where a condition holds.",
         "Take the largest probability of each wrong one, sort with `np.argsort`, and use the result to index the places.",
     ),
-    why="The certain mistakes teach most: a wrong label, a rare case, or something that the network never learned.",
+    why="Look at the certain mistakes first: behind one there may be a wrong label, a rare case, or a thing never learned.",
 )
