@@ -1,9 +1,11 @@
-"""AlexNet, VGG and ResNet at equal processor time, their ablations, depth, one change at a time, transfer.
+"""AlexNet, VGG and ResNet trained until they know their slices, their ablations, depth, one change at a time, transfer.
 
-    python -m course_lib.lessons.architectures.experiment [budget] [depth] [changes] [sources] [transfer] [--quick]
+    python -m course_lib.lessons.architectures.experiment [NAME …]
 
-About a quarter of an hour of processor time. Data: brain-lesions (simulated), 32×32; the patients are the same for all
-seeds. Accuracy is per slice on unseen patients, with a 95 % interval by patient.
+Data: brain-lesions (simulated), 32×32, 1,200 training patients. A seed draws patients, first weights and order. Each arm
+is trained at the rate that the validation patients of two other sets chose (`rates`, `change_rates`, `depth_rates`,
+`transfer_rates`); the rate falls to 0 along a cosine. The 600 test patients are the same for all seeds, and no choice
+has seen them. Accuracy is per slice and in use.
 """
 
 import time
@@ -16,255 +18,261 @@ from course_lib.tools.experiment import main
 
 keras, layers = models.keras, models.layers
 
-RUNS = {"budget": range(5), "depth": range(5), "changes": range(5), "sources": [0], "transfer": range(5)}
+RUNS = {
+    "rates": range(2),
+    "networks": range(5),
+    "longer": range(3),
+    "change_rates": range(2),
+    "changes": range(5),
+    "depth_rates": range(2),
+    "depth": range(5),
+    "sources": [0],
+    "transfer_rates": range(2),
+    "transfer": range(10),
+}
+RATES_SET, FIRST_SET, SOURCE_SET, TEST_SET = 900, 910, 940, 950  # seeds of the data; of run 0 where there are several
+PATIENTS, TEST = 1200, 600
+SOURCE_EPOCHS, SOURCE_RATE = 10, 3e-3
 
-BUDGET = 10  # processor seconds
-TRANSFER_PATIENTS = [12, 40]  # a quarter of each class
-TRANSFER_STEPS = 200
-SOURCES = ["lesion_present", "slice_position"]
-SOURCE_PATIENTS = 480  # the other 120 training patients are kept for the target task
+
+# ---- what all share -------------------------------------------------------------------------------------------------------
 
 
-class ProcessorBudget(keras.callbacks.Callback):
-    """Stops `fit` after so many processor seconds; for the last quarter the learning rate falls to a fifth.
+def load(first, seed, quick, patients=PATIENTS):
+    several = {"seed": 0, "n_patients": 40} if quick else {"seed": first + seed, "n_patients": patients}
+    return data.load("brain-lesions", size=32, **several)
 
-    Processor time does not count what other programs do meanwhile. The first batch, in which
-    TensorFlow compiles the network, is free, and so is what happens between epochs: a budget of 0 gives two batches.
-    """
 
-    def __init__(self, seconds):
+def test_slices(quick):
+    return data.load("brain-lesions", size=32, seed=0 if quick else TEST_SET, n_test=40 if quick else TEST).test
+
+
+def pixels(brains):
+    """Mean and variance of the training pixels, with which the first layer standardises."""
+    return {"mean": float(brains.train.x.mean()), "variance": float(brains.train.x.var())}
+
+
+class Clock(keras.callbacks.Callback):
+    """Processor seconds of the batches so far, without the first, in which TensorFlow compiles, and after each epoch the
+    validation accuracy, whose computation is not counted."""
+
+    def __init__(self, val=None):
         super().__init__()
-        self.seconds, self.used, self.steps = seconds, 0.0, 0
+        self.seconds, self.val, self.curve = 0.0, val, []
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._since = time.process_time()
+        self.since = time.process_time()
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.process_time()
-        self.steps += 1
-        if self.steps > 1:
-            before, self.used = self.used, self.used + now - self._since
-            if before <= 0.75 * self.seconds < self.used:
-                self.model.optimizer.learning_rate /= 5
-            self.model.stop_training = self.used >= self.seconds
-        self._since = now
-
-
-class Curve(keras.callbacks.Callback):
-    """Test accuracy after every epoch, with the processor seconds used so far."""
-
-    def __init__(self, budget, images, labels):
-        super().__init__()
-        self.budget, self.images, self.labels, self.rows = budget, images, labels, []
+        if self.seconds or self.curve or batch >= 25:
+            self.seconds += now - self.since
+        self.since = now
 
     def on_epoch_end(self, epoch, logs=None):
-        right = lesson.accuracy(self.labels, lesson.answers(self.model, self.images))
-        self.rows.append({"seconds": min(self.budget.used, self.budget.seconds), "loss": logs["loss"], "test": right})
+        if self.val is not None:
+            self.curve.append([round(self.seconds, 2), right(self.model, self.val)])
 
 
-def brain_slices():
-    """Training and test split, and mean and variance of the training pixels."""
-    brains = data.load("brain-lesions", size=32)
-    return brains.train, brains.test, {"mean": brains.train.x.mean(), "variance": brains.train.x.var()}
+def fit(network, split, rate, epochs, callbacks=()):
+    """Train with Adam; returns the network."""
+    models.compile_with_cosine(network, rate, epochs * -(-len(split) // 32), steps_per_execution=25)
+    label = split.targets["label"]
+    network.fit(split.x, label, batch_size=32, epochs=epochs, verbose=0, callbacks=list(callbacks))
+    return network
 
 
-def compiled(model, rate=1e-3, loss=None):
-    loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(rate), loss)
-    return model
+def right(network, split):
+    """Accuracy per slice."""
+    return round(float(np.mean(lesson.answers(network, split.x) == split.targets["label"])), 4)
 
 
-def scores(model, split):
-    estimate = lesson.on_split(model, split, repeats=500)
-    return {"test": estimate.value, "low": estimate.low, "high": estimate.high}
+def loss(network, split):
+    """Cross-entropy, in use."""
+    logits = network.predict(split.x, batch_size=600, verbose=0)
+    return round(
+        float(keras.losses.sparse_categorical_crossentropy(split.targets["label"], logits, True).numpy().mean()), 4
+    )
 
 
-def sizes(model):
-    return {"parameters": model.count_params(), "multiply_adds": models.multiply_adds(model)}
-
-
-def first_patients(split, patients):
-    """The first patients of a split, each with four slices; every class has a quarter of them."""
-    rows = slice(4 * patients)
-    targets = {name: values[rows] for name, values in split.targets.items()}
-    return data.Split(split.x[rows], targets, split.groups[rows])
-
-
-def train_loss(model, split):
-    logits = model.predict(split.x, batch_size=320, verbose=0)
-    return float(keras.losses.sparse_categorical_crossentropy(split.targets["label"], logits, True).numpy().mean())
-
-
-# ---- equal processor time -----------------------------------------------------------------------------------------------
-
-NETWORKS = {
-    "small CNN (lesson 06)": models.small_cnn,
-    "AlexNet": lesson.small_alexnet,
-    "VGG": lesson.small_vgg,
-    "ResNet": lesson.small_resnet,
-    "AlexNet, tanh": lambda *a, **k: lesson.small_alexnet(*a, activation="tanh", **k),
-    "AlexNet, no dropout": lambda *a, **k: lesson.small_alexnet(*a, dropout=0.0, **k),
-    "VGG, one 5×5": lambda *a, **k: lesson.small_vgg(*a, convolutions=(1, 1, 1), kernel=5, **k),
-    "ResNet, no identity": lambda *a, **k: lesson.small_resnet(*a, identity=False, **k),
-}
-
-
-def budget(seed, quick=False):
-    """Every network trained for 10 processor seconds (one thread)."""
-    train, test, pixels = brain_slices()
-    runs = {}
-    for name in ["VGG, one 5×5"] if quick else NETWORKS:
-        keras.utils.set_random_seed(seed)
-        model = compiled(NETWORKS[name](lesson.SHAPE, lesson.CLASSES, **pixels))
-        clock = ProcessorBudget(0 if quick else BUDGET)
-        curve = Curve(clock, test.x, test.targets["label"])
-        label = train.targets["label"]
-        model.fit(train.x, label, batch_size=32, epochs=1000, verbose=0, callbacks=[clock, curve])
-        runs[name] = {
-            **sizes(model),
-            "steps": clock.steps,
-            "train_loss": train_loss(model, train),
-            "train": lesson.accuracy(label, lesson.answers(model, train.x)),
-            "curve": curve.rows,
-            **scores(model, test),
-        }
-        print(name, {key: value for key, value in runs[name].items() if key != "curve"}, flush=True)
-    return runs
-
-
-# ---- depth ---------------------------------------------------------------------------------------------------------------
-
-BLOCKS = [2, 8, 16]  # two layers each; the first convolution and the dense layer make two more
-DEPTH_PATIENTS, DEPTH_EPOCHS = 300, 5
-
-
-def depth(seed, quick=False):
-    """Networks of growing depth on 8×8 maps, 300 patients, 5 epochs, Adam 1e-3."""
-    train, test, pixels = brain_slices()
-    train = first_patients(train, 16 if quick else DEPTH_PATIENTS)
-    rows = []
-    for blocks in BLOCKS[:1] if quick else BLOCKS:
-        for name, identity in [("residual", True)] if quick else [("plain", False), ("residual", True)]:
+def by_rate(arms, rates, seed, quick):
+    """Training and validation accuracy of each arm at each rate. arms: name -> (function that builds it, epochs)."""
+    brains, payload = load(RATES_SET, seed, quick), {}
+    for name, (build, epochs) in arms.items():
+        payload[name] = {}
+        for rate in rates[2:3] if quick else rates:
             keras.utils.set_random_seed(seed)
-            model = compiled(lesson.deep_net(blocks, identity, **pixels))
-            start = time.process_time()
-            fit = model.fit(train.x, train.targets["label"], batch_size=32, epochs=DEPTH_EPOCHS, verbose=0)
-            row = {"network": name, "layers": 2 * blocks + 2, "running_loss": fit.history["loss"]}
-            row |= {"train_loss": train_loss(model, train)}
-            row |= {"processor_seconds": 0 if quick else time.process_time() - start}
-            rows.append({**row, **scores(model, test)})
-            print(rows[-1], flush=True)
-    return rows
+            network = fit(build(**pixels(brains)), brains.train, rate, 2 if quick else epochs)
+            payload[name][f"{rate:g}"] = {"train": right(network, brains.train), "val": right(network, brains.val)}
+    return payload
 
 
-# ---- one change at a time --------------------------------------------------------------------------------------------------
+def at_best(run_name, arms, choice, seed, quick, timed=False):
+    """Each arm at its best rate. The arrays hold truth, patients and answers for the test slices, uint8 (n,)."""
+    brains, test = load(FIRST_SET, seed, quick), test_slices(quick)
+    payload, arrays = {}, {"truth": test.targets["label"].astype(np.uint8), "groups": test.groups}
+    for name, (build, epochs) in arms.items():
+        rate = lesson.RATES[2] if quick else lesson.best_rate(choice, name)
+        keras.utils.set_random_seed(seed)
+        network, clock = build(**pixels(brains)), Clock(brains.val if timed else None)
+        fit(network, brains.train, rate, 2 if quick else epochs, [clock])
+        payload[name] = {"rate": rate, "train": right(network, brains.train), "loss": loss(network, brains.train)}
+        if not quick:  # seconds differ from machine to machine
+            payload[name] |= {"parameters": network.count_params(), "multiply_adds": models.multiply_adds(network)}
+            payload[name] |= {"seconds": round(clock.seconds, 2)} | ({"curve": clock.curve} if timed else {})
+        arrays[name] = lesson.answers(network, test.x).astype(np.uint8)
+    return payload, {"arrays": arrays}
 
-CHANGES = {
-    "base: 3×3, stride 1, max": {},
-    "kernel 1×1": {"kernel": 1},
-    "kernel 5×5": {"kernel": 5},
-    "kernel 7×7": {"kernel": 7},
-    "stride 2 at the start": {"strides": 2},
-    "stride 4 at the start": {"strides": 4},
-    "average pooling": {"pooling": "average"},
-    "strided convolution": {"pooling": "stride"},
-}
-CHANGE_EPOCHS = 5
+
+# ---- networks -------------------------------------------------------------------------------------------------------------
 
 
-def three_layers(mean, variance, kernel=3, strides=1, pooling="max"):
-    """Three convolutions of 8, 16, 32 channels. Each is followed by pooling that halves the maps, or has a stride of 2."""
-    inputs = layers.Input(lesson.SHAPE)
-    x = layers.Normalization(mean=mean, variance=variance)(inputs)
-    for place, channels in enumerate((8, 16, 32)):
-        step = (strides if place == 0 else 1) * (2 if pooling == "stride" else 1)
-        x = lesson.conv_block(x, channels, kernel, strides=step)
-        if pooling != "stride":
-            x = (layers.MaxPooling2D if pooling == "max" else layers.AveragePooling2D)(2)(x)
-    return keras.Model(inputs, layers.Dense(lesson.CLASSES)(layers.GlobalAveragePooling2D()(x)))
+def networks_of(quick, times=1, names=None):
+    chosen = ["VGG, one 5×5"] if quick else names or lesson.NETWORKS
+    return {name: (lesson.NETWORKS[name], times * lesson.EPOCHS) for name in chosen}
+
+
+def rates(seed, quick=False):
+    """The four networks and their ablations: accuracy on training and validation slices by learning rate, 20 epochs."""
+    return by_rate(networks_of(quick), lesson.RATES, seed, quick)
+
+
+def networks(seed, quick=False):
+    """The four networks and their ablations at their best rates, 20 epochs: training accuracy and loss, size, processor
+    seconds, and the validation accuracy along the way."""
+    return at_best("networks", networks_of(quick), "rates", seed, quick, timed=True)
+
+
+def longer(seed, quick=False):
+    """The four networks for three times as many epochs, at the same rates, from the same patients and first weights."""
+    return at_best("longer", networks_of(quick, 3, lesson.FOUR), "rates", seed, quick)
+
+
+# ---- one change at a time ---------------------------------------------------------------------------------------------------
+
+
+def changes_of(quick):
+    chosen = ["stride 4 at the start"] if quick else lesson.CHANGES
+    return {name: (lambda name=name, **p: lesson.three_layers(**p, **lesson.CHANGES[name]), 20) for name in chosen}
+
+
+def change_rates(seed, quick=False):
+    """Three convolutions, one property changed: accuracy on training and validation slices by learning rate."""
+    return by_rate(changes_of(quick), lesson.RATES, seed, quick)
 
 
 def changes(seed, quick=False):
-    """Three convolutions, one property changed, 5 epochs."""
-    train, test, pixels = brain_slices()
-    train = first_patients(train, 40) if quick else train
-    x, label = train.x, train.targets["label"]
-    runs = {}
-    for name in ["stride 4 at the start"] if quick else CHANGES:
-        keras.utils.set_random_seed(seed)
-        model = compiled(three_layers(**pixels, **CHANGES[name]), rate=3e-3)
-        model.fit(x[:32], label[:32], verbose=0)  # compiles; what follows is timed
-        start = time.process_time()
-        model.fit(x, label, batch_size=32, epochs=CHANGE_EPOCHS - 2, verbose=0)
-        model.optimizer.learning_rate /= 5
-        model.fit(x, label, batch_size=32, epochs=2, verbose=0)
-        seconds = 0 if quick else time.process_time() - start
-        runs[name] = {**sizes(model), "processor_seconds": seconds, **scores(model, test)}
-        print(name, runs[name], flush=True)
-    return runs
+    """Three convolutions, one property changed, at the best rate of each."""
+    return at_best("changes", changes_of(quick), "change_rates", seed, quick)
+
+
+# ---- depth ----------------------------------------------------------------------------------------------------------------
+
+
+def depths_of(quick):
+    """Names such as "plain, 34 layers, 5 epochs"."""
+    return {
+        f"{kind}, {2 * blocks + 2} layers, {epochs} epochs": (
+            lambda blocks=blocks, kind=kind, **p: lesson.deep_net(blocks, kind == "residual", **p),
+            epochs,
+        )
+        for blocks in ([2] if quick else lesson.BLOCKS)
+        for kind in (["residual"] if quick else ["plain", "residual"])
+        for epochs in ([5] if quick else [5, 20])
+    }
+
+
+def depth_rates(seed, quick=False):
+    """Networks of growing depth on 8×8 maps, for 5 and for 20 epochs: training and validation accuracy by rate."""
+    return by_rate(depths_of(quick), lesson.DEPTH_RATES, seed, quick)
+
+
+def depth(seed, quick=False):
+    """Networks of growing depth on 8×8 maps, for 5 and for 20 epochs, each at its best rate."""
+    return at_best("depth", depths_of(quick), "depth_rates", seed, quick)
 
 
 # ---- transfer ---------------------------------------------------------------------------------------------------------------
 
 
 def sources(seed, quick=False):
-    """The small CNN, trained on two other questions about slices of patients whom the target task never sees."""
-    train, _, pixels = brain_slices()
-    rows = np.arange(4 * SOURCE_PATIENTS)  # four slices each
-    losses, networks = {}, {}
-    for task in SOURCES[:1] if quick else SOURCES:
+    """The small CNN, trained on two other questions about slices of 1,200 patients whom the target task never sees: is there
+    any lesion, and where in the head is the slice. Arrays: the mean and variance of their pixels."""
+    brains = load(SOURCE_SET, seed, quick)
+    losses, trained = {}, {}
+    for task in lesson.SOURCES[:1] if quick else lesson.SOURCES:
         if task == "lesion_present":
-            targets, loss = train.targets["label"] > 0, keras.losses.BinaryCrossentropy(from_logits=True)
+            targets, measure = brains.train.targets["label"] > 0, keras.losses.BinaryCrossentropy(from_logits=True)
         else:
-            position = train.targets["slice_position"]
-            targets, loss = (position - position.mean()) / position.std(), keras.losses.MeanSquaredError()
+            position = brains.train.targets["slice_position"]
+            targets, measure = (position - position.mean()) / position.std(), keras.losses.MeanSquaredError()
         keras.utils.set_random_seed(seed)
-        model = compiled(models.small_cnn(lesson.SHAPE, 1, **pixels), loss=loss)
-        budget = ProcessorBudget(0 if quick else 2 * BUDGET)
-        options = {"epochs": 1000, "verbose": 0, "callbacks": [budget]}
-        history = model.fit(train.x[rows], targets[rows].astype(np.float32), **options).history["loss"]
-        losses[task], networks[task] = history[-1], model
-        print(task, len(history), "epochs, loss", history[-1], flush=True)
-    return {"loss": losses}, {"weights": networks, "arrays": pixels}
+        network, epochs = models.small_cnn(lesson.SHAPE, 1, **pixels(brains)), 2 if quick else SOURCE_EPOCHS
+        models.compile_with_cosine(network, SOURCE_RATE, epochs * -(-len(targets) // 32), loss=measure)
+        history = network.fit(brains.train.x, targets.astype(np.float32), batch_size=32, epochs=epochs, verbose=0)
+        losses[task], trained[task] = history.history["loss"][-1], network
+    return {"loss": losses}, {"weights": trained, "arrays": pixels(brains)}
 
 
-def with_new_head(source):
-    body = keras.Model(source.inputs, source.layers[-2].output)
-    return body, keras.Sequential([body, layers.Dense(lesson.CLASSES)])
+def transferred(brains, patients, arm, rate, seed, steps):
+    """A network for four classes, trained on the first patients, the same number of steps in all arms.
+
+    "fine-tuned": half of the steps with a frozen body, at the rate for the head, the other half all of it.
+    """
+    weights, kind = arm
+    rows = slice(4 * patients)
+    few = data.Split(brains.train.x[rows], {"label": brains.train.targets["label"][rows]}, brains.train.groups[rows])
+    keras.utils.set_random_seed(seed)
+    start = lesson.source(weights) if weights != "random" else models.small_cnn(lesson.SHAPE, 1, **pixels(brains))
+    body, network = lesson.with_new_head(start)
+    epochs = steps // (len(few) // 16)
+    stages = {"frozen": [(False, rate, epochs)], "from scratch": [(True, rate, epochs)]}
+    stages["fine-tuned"] = [(False, lesson.HEAD_RATE, epochs // 2), (True, rate, epochs // 2)]
+    for trainable, speed, number in stages[kind]:
+        body.trainable = trainable
+        models.compile_with_cosine(network, speed, number * (len(few) // 16))
+        network.fit(few.x, few.targets["label"], batch_size=16, epochs=number, verbose=0)
+    return network, few
+
+
+def transfer_rates(seed, quick=False):
+    """Four classes from 12 and from 40 patients: validation accuracy by rate. Needs `sources`."""
+    brains, payload = load(RATES_SET + 20, seed, quick, 40), {}
+    for patients in lesson.TRANSFER_PATIENTS[:1] if quick else lesson.TRANSFER_PATIENTS:
+        for arm in [("random", "frozen")] if quick else lesson.TRANSFER_ARMS:
+            payload[name := f"{patients}, {', '.join(arm)}"] = {}
+            for rate in lesson.TRANSFER_RATES[2:3] if quick else lesson.TRANSFER_RATES:
+                steps = 6 if quick else lesson.TRANSFER_STEPS
+                network, few = transferred(brains, patients, arm, rate, seed, steps)
+                payload[name][f"{rate:g}"] = {"train": right(network, few), "val": right(network, brains.val)}
+    return payload
 
 
 def transfer(seed, quick=False):
-    """Four classes from few patients, 200 steps for each stage; seeds also choose the patients. Needs `sources`."""
-    train, test, pixels = brain_slices()
-    steps = 6 if quick else TRANSFER_STEPS
-    found = []
-    for patients in TRANSFER_PATIENTS[:1] if quick else TRANSFER_PATIENTS:
-        rng = np.random.default_rng([seed, patients])
-        first = 4 * SOURCE_PATIENTS + 16 * rng.choice(30, patients // 4, replace=False)  # groups of one patient a class
-        rows = (first[:, None] + np.arange(16)).ravel()
-        images, labels = train.x[rows], train.targets["label"][rows]
-        schedule = {"batch_size": 16, "epochs": steps // (len(rows) // 16), "verbose": 0}
-        for name in ["lesion_present"] if quick else ["random", *SOURCES]:
-            keras.utils.set_random_seed(seed)
-            source = models.small_cnn(lesson.SHAPE, 1, **pixels)
-            if name != "random":
-                source.set_weights(lesson.source(name).get_weights())
-            body, model = with_new_head(source)
-            body.trainable = False
-            compiled(model, rate=1e-2).fit(images, labels, **schedule)
-            frozen = scores(model, test)
-            if name == "random":
-                body, model = with_new_head(models.small_cnn(lesson.SHAPE, 1, **pixels))
-            body.trainable = True
-            rate = 1e-3 if name == "random" else 3e-4
-            compiled(model, rate).fit(images, labels, **schedule)
-            arms = {"frozen": frozen, "from scratch" if name == "random" else "fine-tuned": scores(model, test)}
-            for arm, score in arms.items():
-                found.append({"patients": patients, "weights": name, "arm": arm, **score})
-                print(found[-1], flush=True)
-    return found
+    """Four classes from 12 and from 40 patients, 400 steps for each arm at its best rate. Needs `sources`."""
+    brains, test, payload = load(FIRST_SET + 50, seed, quick, 40), test_slices(quick), {}
+    arrays = {"truth": test.targets["label"].astype(np.uint8), "groups": test.groups}
+    for patients in lesson.TRANSFER_PATIENTS[:1] if quick else lesson.TRANSFER_PATIENTS:
+        for arm in [("random", "frozen")] if quick else lesson.TRANSFER_ARMS:
+            name = f"{patients}, {', '.join(arm)}"
+            rate = lesson.TRANSFER_RATES[2] if quick else lesson.best_rate("transfer_rates", name)
+            network, few = transferred(brains, patients, arm, rate, seed, 6 if quick else lesson.TRANSFER_STEPS)
+            payload[name] = {"rate": rate, "train": right(network, few)}
+            arrays[name] = lesson.answers(network, test.x).astype(np.uint8)
+    return payload, {"arrays": arrays}
 
 
 if __name__ == "__main__":
-    functions = {"budget": budget, "depth": depth, "changes": changes, "sources": sources, "transfer": transfer}
-    main("architectures", RUNS, functions, tolerance=dict.fromkeys(RUNS, 0.01))
+    functions = {
+        "rates": rates,
+        "networks": networks,
+        "longer": longer,
+        "change_rates": change_rates,
+        "changes": changes,
+        "depth_rates": depth_rates,
+        "depth": depth,
+        "sources": sources,
+        "transfer_rates": transfer_rates,
+        "transfer": transfer,
+    }
+    main("architectures", RUNS, functions, tolerance=dict.fromkeys(RUNS, 0.03))

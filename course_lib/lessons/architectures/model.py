@@ -1,11 +1,11 @@
-"""What notebook, experiment and explorers of the lesson on architectures share: its networks, its stored sources, its scores."""
+"""What notebook, experiment and explorers of the lesson on architectures share: its networks, the arms that are compared, its scores."""
 
+import functools
 import socket
 
 import numpy as np
 
-from course_lib import results
-from course_lib.evaluate import bootstrap
+from course_lib import evaluate, results
 
 SHAPE, CLASSES = (32, 32, 1), 4
 FOUR = ["small CNN (lesson 06)", "AlexNet", "VGG", "ResNet"]
@@ -125,6 +125,29 @@ def deep_net(blocks, identity=True, **pixels):
     return keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x)))
 
 
+def three_layers(kernel=3, strides=1, pooling="max", **pixels):
+    """Three convolutions of 8, 16, 32 channels. Each is followed by pooling ("max", "average") that halves the maps, or,
+    with "stride", has a stride of 2. strides: of the first, in addition. pixels: as for `deep_net`."""
+    from course_lib.models import keras, layers
+
+    inputs = layers.Input(SHAPE)
+    x = layers.Normalization(**pixels)(inputs)
+    for place, channels in enumerate((8, 16, 32)):
+        step = (strides if place == 0 else 1) * (2 if pooling == "stride" else 1)
+        x = conv_block(x, channels, kernel, strides=step)
+        if pooling != "stride":
+            x = (layers.MaxPooling2D if pooling == "max" else layers.AveragePooling2D)(2)(x)
+    return keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x)))
+
+
+def with_new_head(source):
+    """The body of a trained network (all but its last layer), and the body with a new dense layer for four classes."""
+    from course_lib.models import keras, layers
+
+    body = keras.Model(source.inputs, source.layers[-2].output)
+    return body, keras.Sequential([body, layers.Dense(CLASSES)])
+
+
 def _standardised(input_shape, mean, variance):
     from course_lib.models import layers
 
@@ -152,7 +175,70 @@ def imagenet_body(network, input_shape, timeout=10.0):
         socket.setdefaulttimeout(before)
 
 
+# ---- The arms of the stored runs --------------------------------------------------------------------------------------
+
+
+def small_cnn(**pixels):
+    from course_lib import models
+
+    return models.small_cnn(SHAPE, CLASSES, **pixels)
+
+
+NETWORKS = {
+    "small CNN (lesson 06)": small_cnn,
+    "AlexNet": functools.partial(small_alexnet, SHAPE, CLASSES),
+    "VGG": functools.partial(small_vgg, SHAPE, CLASSES),
+    "ResNet": functools.partial(small_resnet, SHAPE, CLASSES),
+    "AlexNet, tanh": functools.partial(small_alexnet, SHAPE, CLASSES, activation="tanh"),
+    "AlexNet, no dropout": functools.partial(small_alexnet, SHAPE, CLASSES, dropout=0.0),
+    "VGG, one 5×5": functools.partial(small_vgg, SHAPE, CLASSES, convolutions=(1, 1, 1), kernel=5),
+    "ResNet, no identity": functools.partial(small_resnet, SHAPE, CLASSES, identity=False),
+}
+EPOCHS = 20
+CHANGES = {
+    "base: 3×3, stride 1, max": {},
+    "kernel 1×1": {"kernel": 1},
+    "kernel 5×5": {"kernel": 5},
+    "kernel 7×7": {"kernel": 7},
+    "stride 2 at the start": {"strides": 2},
+    "stride 4 at the start": {"strides": 4},
+    "average pooling": {"pooling": "average"},
+    "strided convolution": {"pooling": "stride"},
+}
+BLOCKS = [2, 8, 16]  # of two layers each; the first convolution and the dense layer make two more
+SOURCES = ["lesion_present", "slice_position"]
+TRANSFER_PATIENTS, TRANSFER_STEPS, HEAD_RATE = [12, 40], 400, 1e-2
+TRANSFER_ARMS = [("random", "frozen"), ("random", "from scratch")]
+TRANSFER_ARMS += [(source, kind) for source in SOURCES for kind in ("frozen", "fine-tuned")]
+RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03)
+DEPTH_RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
+TRANSFER_RATES = (0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+
 # ---- Stored runs and scores -------------------------------------------------------------------------------------------
+
+
+def best_rate(choice, name):
+    """The rate with the highest mean validation accuracy in the stored run `choice`. Raises ValueError at an end."""
+    stored = [each[name] for each in results.load(f"architectures/{choice}").values()]
+    rates = sorted(stored[0], key=float)
+    best = max(rates, key=lambda rate: np.mean([each[rate]["val"] for each in stored]))
+    if best in (rates[0], rates[-1]):
+        raise ValueError(f"{name} is best at {best}, an end of its list of rates: make it longer.")
+    return float(best)
+
+
+@functools.cache
+def stored_answers(run_name, name):
+    """The answers of an arm's networks for the slices of the 600 test patients, (seeds, n); "truth" and "groups": (n,)."""
+    stored = [results.arrays(f"architectures/{run_name}", seed) for seed in results.load(f"architectures/{run_name}")]
+    return stored[0][name] if name in ("truth", "groups") else np.stack([each[name] for each in stored])
+
+
+def gain(run_name, name, baseline):
+    """How much more often an arm is right on the test patients than the baseline, over seeds and patients: an Estimate."""
+    truth, groups = (stored_answers(run_name, each) for each in ("truth", "groups"))
+    first, second = (stored_answers(run_name, each) for each in (baseline, name))
+    return evaluate.recipes(accuracy, truth, first, second, groups=groups)
 
 
 def source(task):
@@ -160,10 +246,10 @@ def source(task):
 
     task: "lesion_present" (one logit) or "slice_position" (standardised).
     """
-    from course_lib.models import small_cnn
+    from course_lib import models
 
     pixels = {name: float(value) for name, value in results.arrays("architectures/sources", 0).items()}
-    network = small_cnn(SHAPE, 1, **pixels)
+    network = models.small_cnn(SHAPE, 1, **pixels)
     network.set_weights(results.weights("architectures/sources", 0, network=task))
     return network
 
@@ -178,9 +264,9 @@ def accuracy(truth, guess):
     return np.mean(truth == guess)
 
 
-def on_split(network, split, repeats=1000):
+def on_split(network, split):
     """Accuracy of a network on the slices of a split, with its 95 % interval by patient."""
-    return bootstrap(accuracy, split.targets["label"], answers(network, split.x), groups=split.groups, repeats=repeats)
+    return evaluate.bootstrap(accuracy, split.targets["label"], answers(network, split.x), groups=split.groups)
 
 
 def paths(layers, kernel, stride, dilation):
