@@ -14,9 +14,8 @@ import numpy as np
 
 from course_lib import data, models
 from course_lib.lessons.architectures import model as lesson
+from course_lib.models import keras
 from course_lib.tools.experiment import main
-
-keras, layers = models.keras, models.layers
 
 RUNS = {
     "rates": range(2),
