@@ -103,22 +103,21 @@ def _short(value):
 
 @functools.cache
 def _stored():
-    return results.load("architectures/budget")
+    return results.load("architectures/networks")
 
 
 def at_equal_time(network, seconds):
-    """Test accuracy of each stored seed of `network` after its last epoch within `seconds` of processor time (NaN: none)."""
+    """Validation accuracy of each stored seed of `network` after its last epoch within `seconds` of processor time (NaN: none)."""
     reached = []
     for run in _stored().values():
-        epochs = [point["test"] for point in run[network]["curve"] if point["seconds"] <= seconds]
+        epochs = [accuracy for after, accuracy in run[network]["curve"] if after <= seconds]
         reached.append(epochs[-1] if epochs else np.nan)
     return np.array(reached)
 
 
 def equal_time() -> Explorer:
     """Stored runs: accuracy of the networks after the same processor time, against their size."""
-    curves = [row["curve"] for run in _stored().values() for row in run.values()]
-    last = int(np.ceil(max(point["seconds"] for curve in curves for point in curve)))
+    last = int(np.ceil(max(row["curve"][-1][0] for run in _stored().values() for row in run.values())))
     return Explorer(
         _draw_equal_time,
         {
@@ -126,7 +125,7 @@ def equal_time() -> Explorer:
             "size": choice("Size in", SIZES, "million multiply-adds per image"),
             "seconds": slider("Processor seconds", 2, last, last),
         },
-        alt="Left: test accuracy rising with processor seconds, one colour for each network. Right: the accuracy reached, "
+        alt="Left: validation accuracy rising with processor seconds, one colour for each network. Right: the accuracy reached, "
         "over the size of the network.",
         caption="Stored runs on simulated brain lesions. Left: one line for each seed. Right: what each seed has reached by "
         "the dashed line, over the network's size.",
@@ -141,7 +140,7 @@ def _draw_equal_time(figure, group, size, seconds):
     for place, network in enumerate(GROUPS[group]):
         colour = plot.COLOURS[names[place]]
         for n, run in enumerate(_stored().values()):
-            x, y = zip(*[(point["seconds"], point["test"]) for point in run[network]["curve"]], strict=True)
+            x, y = zip(*run[network]["curve"], strict=True)
             curves.plot(x, y, color=colour, lw=1.2, marker=markers[place], ms=3, label=None if n else network)
         reached = at_equal_time(network, seconds)
         key, unit = SIZES[size]
@@ -150,7 +149,7 @@ def _draw_equal_time(figure, group, size, seconds):
     for ax in (curves, dots):
         ax.axhline(0.25, color="0.6", lw=1, ls=":")
     curves.axvline(seconds, color="0.3", lw=1, ls="--")
-    curves.set(xlabel="processor seconds of training", ylabel="test accuracy", ylim=(0.15, 1))
+    curves.set(xlabel="processor seconds of training", ylabel="validation accuracy", ylim=(0.15, 1))
     curves.legend(loc="upper left", fontsize=9)
     dots.set(xlabel=size, title=f"after {seconds} processor seconds")
     dots.set_xlim(0, 1.15 * dots.dataLim.x1)
