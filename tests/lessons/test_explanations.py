@@ -61,9 +61,14 @@ def test_the_slice_of_a_patient_is_the_one_with_most_lesion():
         assert test.masks[row].sum() == max(mask.sum() for mask in test.masks[test.groups == test.groups[row]])
 
 
-def test_the_stored_runs_hold_what_the_notebook_reads():
-    runs = results.load("explanations/explanations").values()
-    assert len(runs) >= 4
-    for run in runs:
-        assert run["similarity"].keys() >= {"1", "2", "3", "4", "5"}
-        assert all(0 <= score <= 1 for row in run["scores"].values() for score in row.values())
+def test_five_stored_networks_answered_for_the_same_new_patients():
+    runs = {seed: results.arrays("explanations/explanations", seed) for seed in range(5)}
+    for run in runs.values():
+        assert np.array_equal(run["truth"], runs[0]["truth"]) and np.array_equal(run["rows"], runs[0]["rows"])
+        assert len(np.unique(run["groups"])) == 320 and len(np.unique(run["groups"][run["rows"]])) == len(run["rows"]) == 120
+        assert np.array_equal(np.unique(run["truth"][run["rows"]], return_counts=True), [[1, 2, 3], [40, 40, 40]])
+        assert 0.8 < run["recognised"].mean() < 1
+        for name, values in run.items():
+            low = -1 if "absolute, " in name or "signed, " in name else 0
+            assert ":" not in name or (values.min() >= low - 1e-6 and values.max() <= 1 + 1e-6), name
+    assert len({run["gradient: deletion"].mean() for run in runs.values()}) == 5  # each from a network of its own
