@@ -76,7 +76,10 @@ def asked():
 def test_five_stored_networks_answered_for_the_same_new_patients(runs):
     for run in runs.values():
         assert np.array_equal(run["truth"], runs[0]["truth"]) and np.array_equal(run["rows"], runs[0]["rows"])
-        assert len(np.unique(run["groups"])) == 320 and len(np.unique(run["groups"][run["rows"]])) == len(run["rows"]) == 120
+        assert (
+            len(np.unique(run["groups"])) == 320
+            and len(np.unique(run["groups"][run["rows"]])) == len(run["rows"]) == 120
+        )
         assert np.array_equal(np.unique(run["truth"][run["rows"]], return_counts=True), [[1, 2, 3], [40, 40, 40]])
         assert 0.8 < run["recognised"].mean() < 1
         for name, values in run.items():
