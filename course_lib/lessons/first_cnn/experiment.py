@@ -13,7 +13,7 @@ import numpy as np
 
 from course_lib import data, evaluate, results
 from course_lib.lessons.first_cnn import model
-from course_lib.models import keras
+from course_lib.models import compile_with_cosine, keras
 from course_lib.tools.experiment import main
 
 RUNS = {"rates": range(3), "pooling": range(5), "networks": range(5), "heads": range(1)}
@@ -113,11 +113,9 @@ def trained(run_name, head, rate, seed, quick):
     keras.utils.set_random_seed(seed)
     network, epochs = model.fair_network(head, brains.train.x), 2 if quick else EPOCHS[head]
     steps = epochs * -(-len(brains.train) // 32)
-    # Without the warm-up networks with global average pooling stay at chance for some seeds, at the rate that is best for others.
-    rise_and_fall = {"initial_learning_rate": 0.0, "warmup_target": rate, "warmup_steps": steps // 10}
-    schedule = keras.optimizers.schedules.CosineDecay(decay_steps=steps - steps // 10, **rise_and_fall)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    network.compile(keras.optimizers.Adam(schedule), loss, steps_per_execution=5 if quick else 25)
+    # Without the warm-up a network with global average pooling stayed at chance for some seeds, at the rate that others needed.
+    options = {"warm_up": steps // 10, "steps_per_execution": 5 if quick else 25}
+    compile_with_cosine(network, rate, steps, **options)
     curve = []
     network.fit(
         brains.train.x,
