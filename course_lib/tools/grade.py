@@ -193,7 +193,7 @@ def attempt(box, lesson, exercise, number) -> Verdict:
             raise
         if "error" in answer:
             raise as_raised(answer)
-        for mine, theirs in zip(given, decode(answer.get("given", []))):
+        for mine, theirs in zip(given, decode(answer.get("given", [])), strict=False):
             take_over(mine, theirs)
         return decode(answer["result"])
 
@@ -275,7 +275,11 @@ def report(student, files, folder) -> str:
         lines += [wrapped(note) for note in file.notes]
     for topic, count in Counter(file.lesson for file in files if file.lesson).items():
         if count > 1:
-            lines += [wrapped(f"Lesson {lessons()[topic]} was handed in {count} times: of each exercise the best counts.", "  ")]
+            lines += [
+                wrapped(
+                    f"Lesson {lessons()[topic]} was handed in {count} times: of each exercise the best counts.", "  "
+                )
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -315,12 +319,16 @@ def remarks(students):
         for file in files:
             if file.digest and any(verdict.outcome == CORRECT for verdict in file.verdicts.values()):
                 owners[file.digest].append(plain(f"{student} ({file.path.name})"))
-    yield from (f"The same cells to the last letter: {', '.join(names)}." for names in owners.values() if len(names) > 1)
+    yield from (
+        f"The same cells to the last letter: {', '.join(names)}." for names in owners.values() if len(names) > 1
+    )
 
 
 def aligned(rows):
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def write_csv(path, rows):
@@ -342,7 +350,10 @@ def write(out, students) -> str:
     write_csv(out / "marks.csv", marks)
     write_csv(out / "table.csv", rows)
     parts = [aligned(rows)]
-    for heading, sentences in [("To look at", remarks(students)), ("What this system could not limit", sandbox.left_open())]:
+    for heading, sentences in [
+        ("To look at", remarks(students)),
+        ("What this system could not limit", sandbox.left_open()),
+    ]:
         if listed := list(dict.fromkeys(sentences)):
             parts.append("\n".join([heading, *(wrapped(sentence, "  ") for sentence in listed)]))
     text = "\n\n".join(parts) + "\n"
@@ -352,14 +363,13 @@ def write(out, students) -> str:
 
 def new_folder(folder, today=None) -> Path:
     """Make the folder for what is written, beside the one that was handed in, under a name that is free."""
-    stem = f"{folder.name}-marks-{today or datetime.date.today().isoformat()}"
-    for number in itertools.count(1):
-        out = folder.with_name(stem if number == 1 else f"{stem}-{number}")
-        try:
-            out.mkdir()
-        except FileExistsError:
-            continue
-        return out
+    stem, number = f"{folder.name}-marks-{today or datetime.date.today().isoformat()}", 1
+    out = folder.with_name(stem)
+    while out.exists():
+        number += 1
+        out = folder.with_name(f"{stem}-{number}")
+    out.mkdir()
+    return out
 
 
 def main(arguments=None):

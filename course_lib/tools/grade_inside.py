@@ -53,7 +53,10 @@ def encode(value):
     with contextlib.suppress(Exception):  # foreign objects raise anything
         array = np.asarray(value)  # of TensorFlow, of pandas, a range
         if array.dtype.kind in "biufcSU":
-            data, kind = base64.b64encode(array.tobytes()).decode(), "scalar" if isinstance(value, np.generic) else "array"
+            data, kind = (
+                base64.b64encode(array.tobytes()).decode(),
+                "scalar" if isinstance(value, np.generic) else "array",
+            )
             return {kind: data, "dtype": array.dtype.str, "shape": list(array.shape)}
     return {"other": type(value).__name__[:80]}
 
@@ -108,7 +111,11 @@ class Statement:
 
 
 class Notebook:
-    """The code of a notebook, and where it calls a check: `attempts` is exercise -> [(index of statement, argument)]."""
+    """The code of a notebook, and where it calls a check.
+
+    attempts: exercise -> (index of the statement, the argument: its syntax tree, None where there is none, or a sentence
+    where the cell cannot be read) of each call.
+    """
 
     def __init__(self, content: bytes):
         self.notes, self.for_teacher, self.statements, self.attempts = [], [], [], {}
@@ -118,7 +125,9 @@ class Notebook:
             text = content.decode("cp1252", errors="replace")
             self.notes.append("It is not stored as UTF-8, as notebooks are, and was read as Windows-1252.")
         # Not by nbformat, which takes two seconds of processor time to be imported, more than all the rest.
-        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text.removeprefix("\ufeff"))["cells"]]
+        cells = [
+            (cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text.removeprefix("\ufeff"))["cells"]
+        ]
         sources = [(number, source) for number, (kind, source) in enumerate(cells, 1) if kind == "code"]
         self.code = "\n".join(source for _, source in sources)
         self.digest = hashlib.sha256(json.dumps(cells).encode()).hexdigest()
@@ -128,7 +137,7 @@ class Notebook:
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 self.notes.append(f"Cell {number} is not valid Python: {compare.told(error)}")
                 for name in re.findall(r"\.(\w+)\.check\(", source):
-                    self.attempts.setdefault(name, []).append((len(self.statements), None))
+                    self.attempts.setdefault(name, []).append((len(self.statements), self.notes[-1]))
                 continue
             for one in found:
                 self._look(one)
@@ -163,6 +172,8 @@ class Notebook:
     def answer(self, name, number):
         """Run what the attempt needs. Returns (what the student hands to the check, None or a sentence: what failed)."""
         place, argument = self.attempts[name][number]
+        if isinstance(argument, str):
+            raise SyntaxError(argument)
         if argument is None:
             return ..., None
         main = types.ModuleType("__main__")
@@ -276,7 +287,10 @@ def project(lesson, content):
     about = {"rubric": module.RUBRIC, "tag": module.TAG}
     try:
         card = module.read_hand_in(path)
-        return about | {"remarks": module.remarks(card), "claims": {name: str(card["claims"][name]) for name in module.RUBRIC}}
+        return about | {
+            "remarks": module.remarks(card),
+            "claims": {name: str(card["claims"][name]) for name in module.RUBRIC},
+        }
     except Exception as error:  # a card may hold anything
         return about | {"problem": compare.told(error)}
 
@@ -310,8 +324,7 @@ def limit(memory, processes):
 def main():
     missing = limit(int(sys.argv[1]), int(sys.argv[2]))
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "rb") as nowhere:
-        os.dup2(nowhere.fileno(), 0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what the student's code prints goes where it is only counted
     inside = Inside()
     for line in requests:
@@ -319,7 +332,7 @@ def main():
         try:
             reply = json.dumps({"missing": missing} if kind == "start" else getattr(inside, kind)(*arguments))
         except BaseException as error:  # whatever a student's code raises, exit() as well
-            reply = json.dumps({"error": type(error).__name__[:80], "words": str(error)[:1000]})
+            reply = json.dumps({"error": type(error).__name__[:80], "words": str(error)[:3000]})
         with contextlib.suppress(BaseException):
             sys.stdout.flush()
         replies.write(reply.encode() + b"\n")

@@ -57,6 +57,7 @@ mount -t tmpfs -o mode=1777,size=256m none "$root$box"
 cd "$root"
 pivot_root . old
 umount -l /old
+rmdir /old
 cd "$box"
 [ -z "$user" ] || set -- --reuid "$user" --regid "$user" --clear-groups "$@"
 exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all "$@"
@@ -95,16 +96,35 @@ class Sandbox:
     def start(self):
         """Start the process, and learn from it which limits this system does not have."""
         box, course = str(self.folder / "box"), str(self.folder / "course")
-        environment = {name: os.environ[name] for name in ("LANG", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR") if name in os.environ}
+        environment = {
+            name: os.environ[name] for name in ("LANG", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR") if name in os.environ
+        }
         environment |= dict.fromkeys(["HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "COURSE_WORK", "IPYTHONDIR"], box)
         environment |= dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
-        environment |= {"PATH": os.pathsep.join([os.defpath, "/usr/sbin", "/sbin"]), "PYTHONPATH": course, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= {
+            "PATH": os.pathsep.join([os.defpath, "/usr/sbin", "/sbin"]),
+            "PYTHONPATH": course,
+            "PYTHONUTF8": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         environment |= {"MPLBACKEND": "Agg", "TF_CPP_MIN_LOG_LEVEL": "3"}
         command = [sys.executable, "-P", "-m", self.module, str(MEMORY_BYTES), str(PROCESSES + own_threads())]
         if (shut := shut_in()) is not None:
             options, user = shut
             seen = [*SYSTEM, sys.base_prefix, sys.prefix, course]
-            command = [*options, "sh", "-ec", SHUT_IN, "sh", str(self.folder / "root"), box, user, *seen, "--", *command]
+            command = [
+                *options,
+                "sh",
+                "-ec",
+                SHUT_IN,
+                "sh",
+                str(self.folder / "root"),
+                box,
+                user,
+                *seen,
+                "--",
+                *command,
+            ]
         self.printed, self.said, self.ended = 0, b"", None
         self.process = subprocess.Popen(
             command,
@@ -145,7 +165,9 @@ class Sandbox:
             raise self.stop(self._beyond())
         line = lines[0] if lines else b""
         if not line.endswith(b"\n"):
-            raise self.stop("returned more than 10 MB" if len(line) == MESSAGE_BYTES else "ended the process in which it ran")
+            raise self.stop(
+                "returned more than 10 MB" if len(line) == MESSAGE_BYTES else "ended the process in which it ran"
+            )
         try:
             reply = json.loads(line)
         except (ValueError, RecursionError):
@@ -238,7 +260,22 @@ def shut_in():
             root, box = Path(folder, "root"), Path(folder, "box")
             root.mkdir()
             box.mkdir()
-            command = [*options, "sh", "-ec", SHUT_IN, "sh", str(root), str(box), user, *SYSTEM, sys.base_prefix, sys.prefix]
-            if subprocess.run([*command, "--", sys.executable, "-c", "import numpy"], capture_output=True).returncode == 0:
+            command = [
+                *options,
+                "sh",
+                "-ec",
+                SHUT_IN,
+                "sh",
+                str(root),
+                str(box),
+                user,
+                *SYSTEM,
+                sys.base_prefix,
+                sys.prefix,
+            ]
+            if (
+                subprocess.run([*command, "--", sys.executable, "-c", "import numpy"], capture_output=True).returncode
+                == 0
+            ):
                 return options, user
     return None
