@@ -63,7 +63,7 @@ def test_each_exercise_gets_what_its_check_would_say(tmp_path):
         area(result="scaled(rows * columns) * spacing[0] * spacing[1]"),
         "def as_batch(image):\n    return ...\n\n\nas_batch = exercises.as_batch.check(as_batch)",
         BATCH,
-        "def centre(images):\n    images -= images.mean(0)\n    return images\n\n\ncentre = exercises.centre.check(centre)",
+        "def centre(images):\n    images[:] = 0\n    return images\n\n\ncentre = exercises.centre.check(centre)",
         "def region_means(images masks):\n    return 1\n\n\nregion_means = exercises.region_means.check(region_means)",
         f'exercises.same_image.check(" {exercises.same_image.answer.upper()}) ")',
     )
@@ -459,18 +459,26 @@ def test_a_report_holds_nothing_that_a_terminal_acts_on(tmp_path):
 
 
 def test_a_project_leaves_the_points_to_the_teacher(tmp_path, monkeypatch):
-    module = types.ModuleType("course_lib.lessons.start_here.project")
+    module = types.ModuleType("course_lib.tools.hand_in")
     module.__spec__ = types.SimpleNamespace(name=module.__name__)
-    module.RUBRIC, module.TAG = {"data audit": 20, "card": 25}, "hand-in"
-    module.read_hand_in = lambda path: json.loads(path.read_text())["card"]
-    module.remarks = lambda card: {"card": ["The text has 2 words."]}
+    module.RUBRIC = {"data audit": 20, "card": 25}
+    module.read = lambda path: json.loads(json.loads(path.read_text())["metadata"]["card"])
+    module.remarks = lambda card: {"data audit": [], "card": ["The text has 2 words."]}
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.chdir(tmp_path)
-    claims = {"data audit": "Two words", "card": "I argue."}
-    about = grade_inside.project("start_here", json.dumps({"card": {"claims": claims}}).encode())
-    lines = "\n".join(grade.project_lines(about))
-    assert "____ of 20" in lines and "noticed: The text has 2 words." in lines and "argued: I argue." in lines
-    assert "'hand-in'" in lines
-    damaged = grade_inside.project("start_here", b'{"card": {}}')
-    assert "There is nothing to judge: KeyError" in "\n".join(grade.project_lines(damaged))
-    assert grade_inside.project("convolution", b"") is None
+
+    def lines(card):
+        held = json.loads(content('my_audit = """\nI looked.\n"""', "def my_rule(): return 0.5"))
+        held = json.dumps(held | {"metadata": {"card": json.dumps(card)}}).encode()
+        return "\n".join(grade.project_lines(grade_inside.project(Notebook(held), held)))
+
+    card = {
+        "claims": {"data audit": "I looked.\n", "card": ""},
+        "recipe": {"code": {"my_rule": "def my_rule(): return 0.5\n"}},
+    }
+    text = lines(card)
+    assert "____ of 20" in text and "Noticed: The text has 2 words." in text and "Argued (cell 1): I looked." in text
+    assert "Argued: nothing" in text and "no cell" not in text
+    card["claims"]["card"], card["recipe"]["code"]["my_rule"] = "Added afterwards.", "def my_rule(): return 0.4"
+    assert lines(card).count("no cell") == 2
+    assert "There is nothing to judge: KeyError" in lines({"claims": {}})

@@ -284,16 +284,17 @@ def report(student, files, folder) -> str:
 
 
 def project_lines(project):
-    """A project's rubric: what the machine noticed, and where the teacher writes the points."""
-    yield "Project: the points are the teacher's. What the machine noticed stands beside them, from numbers in the notebook,"
-    yield f"which was not run again; what the student argues stands in the cell with the tag {plain(project['tag'])!r}."
+    """The capstone's rubric: what the machine noticed, what the student argues and where, and room for the points."""
+    yield "Project: the points are the teacher's. The numbers are those in the notebook; nothing was trained again."
     if "problem" in project:
         yield wrapped(f"There is nothing to judge: {project['problem']}")
         return
     for name, points in project["rubric"].items():
-        yield f"  {plain(name):<28} ____ of {int(points)}"
-        yield from (wrapped(f"noticed: {remark}") for remark in project["remarks"].get(name, []))
-        yield wrapped(f"argued: {plain(project['claims'].get(name, ''), 3000)}")
+        cell, words = project["claims"][name]
+        yield f"  {name:<28} ____ of {points}"
+        yield from (wrapped(f"Noticed: {remark}") for remark in project["remarks"][name])
+        place = f"cell {cell}" if cell else "in no cell: what stands on the card was not written in this notebook"
+        yield wrapped(f"Argued ({place}): {words}" if words else "Argued: nothing")
 
 
 def table(students) -> list[list[str]]:
@@ -387,7 +388,7 @@ def main(arguments=None):
     (out / "reports").mkdir()
     for sentence in sandbox.left_open():
         print(wrapped(sentence, ""))
-    students = {}
+    students: dict[str, list[Marked]] = {}
     for student, paths in handed_in.items():
         students[student] = files = [mark(student, path) if path else Marked(student, None) for path in paths]
         (out / "reports" / f"{student}.txt").write_text(report(student, files, folder), encoding="utf-8")
@@ -401,5 +402,7 @@ def main(arguments=None):
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except RuntimeError as error:  # the sandbox did not start
+        sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("Stopped. Who was marked until then stands in the tables.")

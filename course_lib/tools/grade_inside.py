@@ -26,7 +26,9 @@ from course_lib.exercises import compare
 
 CPU_SECONDS = 600  # a stopper, should whoever watches the clock outside have been ended
 FILE_BYTES = 64 * 10**6
-LESSON = re.compile(r"^\s*(?:from|import) course_lib\.lessons\.(\w+)(?:\.exercises\b| import .*\bexercises\b)", re.M)
+LESSON = re.compile(
+    r"^\s*(?:from|import) course_lib\.lessons\.(\w+)(?:\.exercises\b| import (?:\([^)]*|.*)\bexercises\b)", re.M
+)
 FIRST_EDITION = re.compile(r"^\s*from course_lib\.exercises import", re.M)
 ANSWERS = {"reference", "also_correct"}  # what an exercise knows and no notebook needs
 
@@ -128,10 +130,10 @@ class Notebook:
         cells = [
             (cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text.removeprefix("\ufeff"))["cells"]
         ]
-        sources = [(number, source) for number, (kind, source) in enumerate(cells, 1) if kind == "code"]
-        self.code = "\n".join(source for _, source in sources)
+        self.sources = [(number, source) for number, (kind, source) in enumerate(cells, 1) if kind == "code"]
+        self.code = "\n".join(source for _, source in self.sources)
         self.digest = hashlib.sha256(json.dumps(cells).encode()).hexdigest()
-        for number, source in sources:
+        for number, source in self.sources:
             try:
                 found = [statement(number, node) for node in parsed(source).body]
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -256,7 +258,7 @@ class Inside:
             "notes": book.notes[:20],
             "for_teacher": book.for_teacher[:20],
             "digest": book.digest,
-            "project": project(lessons[0], content) if lessons else None,
+            "project": project(book, content) if lessons[:1] == ["capstone"] else None,
         }
 
     def prepare(self, lesson, name, number):
@@ -277,22 +279,29 @@ class Inside:
         return {"result": result} | ({"given": after} if json.dumps(after) != before else {})
 
 
-def project(lesson, content):
-    """What a lesson that is a project says about its hand-in: points by criterion, remarks, the student's words."""
-    name = f"course_lib.lessons.{lesson}.project"
-    if importlib.util.find_spec(f"course_lib.lessons.{lesson}") is None or importlib.util.find_spec(name) is None:
+def project(book, content):
+    """What a machine can say of the capstone's hand-in: points by criterion, remarks, the student's words with their cell.
+
+    None where the notebook is no capstone. Nothing of the student's has run yet, and nothing is run again: the numbers are
+    those that the notebook holds.
+    """
+    if importlib.util.find_spec("course_lib.tools.hand_in") is None:
         return None
-    module, path = importlib.import_module(name), Path("hand-in.ipynb")
+    hand_in, path = importlib.import_module("course_lib.tools.hand_in"), Path("hand-in.ipynb")
     path.write_bytes(content)
-    about = {"rubric": module.RUBRIC, "tag": module.TAG}
     try:
-        card = module.read_hand_in(path)
-        return about | {
-            "remarks": module.remarks(card),
-            "claims": {name: str(card["claims"][name]) for name in module.RUBRIC},
-        }
+        card = hand_in.read(path)
+        remarks, claims = hand_in.remarks(card), {}
+        for name in hand_in.RUBRIC:
+            words = str(card["claims"][name]).strip()
+            cells = [number for number, source in book.sources if words and words in source]
+            claims[name] = [cells[0] if cells else None, words]
+        for name, code in card["recipe"]["code"].items():
+            if not any(code.strip() in source for _, source in book.sources):
+                remarks["card"].append(f"The code of {name} on the card stands in no cell of this notebook.")
+        return {"rubric": hand_in.RUBRIC, "remarks": remarks, "claims": claims}
     except Exception as error:  # a card may hold anything
-        return about | {"problem": compare.told(error)}
+        return {"problem": str(error) if isinstance(error, ValueError) else compare.told(error)}
 
 
 def limit(memory, processes):

@@ -78,14 +78,14 @@ class Sandbox:
     """
 
     def __init__(self, module):
-        self.module, self.process, self.busy, self.ended = module, None, False, None
+        self.module, self.process, self.busy, self.ended, self.answered = module, None, False, None, False
 
     def __enter__(self):
         self.place = tempfile.TemporaryDirectory(prefix="course-grade-", ignore_cleanup_errors=True)
         self.folder = Path(self.place.name).resolve()
-        for name in ("root", "box"):
+        for name in ("root", "box", "course"):
             (self.folder / name).mkdir()
-        self.folder.joinpath("course").mkdir(mode=0o755)
+            (self.folder / name).chmod(0o755)
         shutil.copytree(ROOT / "course_lib", self.folder / "course" / "course_lib")
         return self
 
@@ -95,48 +95,26 @@ class Sandbox:
 
     def start(self):
         """Start the process, and learn from it which limits this system does not have."""
-        box, course = str(self.folder / "box"), str(self.folder / "course")
-        environment = {
-            name: os.environ[name] for name in ("LANG", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR") if name in os.environ
-        }
-        environment |= dict.fromkeys(["HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "COURSE_WORK", "IPYTHONDIR"], box)
-        environment |= dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
-        environment |= {
-            "PATH": os.pathsep.join([os.defpath, "/usr/sbin", "/sbin"]),
-            "PYTHONPATH": course,
-            "PYTHONUTF8": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        environment |= {"MPLBACKEND": "Agg", "TF_CPP_MIN_LOG_LEVEL": "3"}
         command = [sys.executable, "-P", "-m", self.module, str(MEMORY_BYTES), str(PROCESSES + own_threads())]
-        if (shut := shut_in()) is not None:
-            options, user = shut
-            seen = [*SYSTEM, sys.base_prefix, sys.prefix, course]
-            command = [
-                *options,
-                "sh",
-                "-ec",
-                SHUT_IN,
-                "sh",
-                str(self.folder / "root"),
-                box,
-                user,
-                *seen,
-                "--",
-                *command,
-            ]
         self.printed, self.said, self.ended = 0, b"", None
         self.process = subprocess.Popen(
-            command,
-            cwd=box,
-            env=environment,
+            shut(command, shut_in(), self.folder, self.folder / "course"),
+            cwd=self.folder / "box",
+            env=environment(self.folder / "box", self.folder / "course"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
         threading.Thread(target=self._count, args=[self.process.stderr], daemon=True).start()
-        WATCHED.update(self.ask("start", seconds=START_SECONDS)["missing"])
+        try:
+            WATCHED.update(self.ask("start", seconds=START_SECONDS)["missing"])
+        except Ended:
+            if self.answered:  # then a student's code is to blame
+                raise
+            said = self.said.decode(errors="replace")
+            raise RuntimeError(f"The process for a student's code did not start: {said}") from None
+        self.answered = True
 
     def _count(self, stream):
         while chunk := stream.read1(65536):
@@ -149,18 +127,22 @@ class Sandbox:
             self.start()
         process, lines, started = self.process, [], time.monotonic()
         self.busy = True
-        with contextlib.suppress(OSError):  # it has ended: so will the reply
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
-        reader = threading.Thread(target=lambda: lines.append(process.stdout.readline(MESSAGE_BYTES)), daemon=True)
-        reader.start()
-        reader.join(0.2)
-        while reader.is_alive():
+
+        def exchange():  # in a thread, since a process that neither reads nor writes would stop us, too
+            with contextlib.suppress(OSError):  # it has ended: so will the reply
+                process.stdin.write(json.dumps(request).encode() + b"\n")
+                process.stdin.flush()
+            lines.append(process.stdout.readline(MESSAGE_BYTES))
+
+        exchanger = threading.Thread(target=exchange, daemon=True)
+        exchanger.start()
+        exchanger.join(0.2)
+        while exchanger.is_alive():
             if reason := self._beyond():
                 raise self.stop(reason)
             if time.monotonic() - started > seconds:
                 raise self.stop(f"was still running after {seconds} seconds")
-            reader.join(0.1)
+            exchanger.join(0.1)
         if self.printed > limits.OUTPUT_LIMIT_CHARACTERS:
             raise self.stop(self._beyond())
         line = lines[0] if lines else b""
@@ -215,12 +197,12 @@ class Sandbox:
         return self.ended
 
 
-WATCHED = set()
-"""What processes could not be limited to, as they said themselves."""
+WATCHED: set[str] = set()
+"""What this system does not limit, as the processes have said that were started so far."""
 
 
 def left_open():
-    """Sentences: what this system cannot keep a process from."""
+    """Sentences: from what this system cannot keep a process."""
     shut = shut_in()
     if shut is None:
         yield (
@@ -228,10 +210,9 @@ def left_open():
             "may forbid). The notebooks ran with its network, and with your rights: they could read each other, and change "
             "your files. Mark notebooks of people whom you do not trust on a Linux that allows it."
         )
-    elif not shut[1] and os.geteuid() == 0:
-        WATCHED.add("the number of processes")
-    if WATCHED:
-        yield f"Not limited, only watched several times a second: {', '.join(sorted(WATCHED))}."
+    exempt = hasattr(os, "geteuid") and os.geteuid() == 0 and not (shut and shut[1])  # the limit does not hold for root
+    if watched := sorted(WATCHED | ({"the number of processes"} if exempt else set())):
+        yield f"Not limited, only watched several times a second: {', '.join(watched)}."
 
 
 def own_threads():
@@ -246,36 +227,51 @@ def own_threads():
     return count
 
 
+def environment(box, course):
+    """Environment variables of the process: none of ours, but for what Windows itself needs."""
+    kept = {name: os.environ[name] for name in ("LANG", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR") if name in os.environ}
+    folders = dict.fromkeys(["HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "COURSE_WORK", "IPYTHONDIR"], str(box))
+    threads = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
+    python = {"PYTHONPATH": str(course), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg"}
+    return kept | folders | threads | python | {"PATH": os.pathsep.join([os.defpath, "/usr/sbin", "/sbin"])}
+
+
+def shut(command, way, folder, course):
+    """The command line that runs `command` in namespaces of its own. way: as from `shut_in`; None leaves it as it is."""
+    if way is None:
+        return command
+    options, user = way
+    seen = [*SYSTEM, sys.base_prefix, sys.prefix, str(course)]
+    return [
+        *options,
+        "sh",
+        "-ec",
+        SHUT_IN,
+        "sh",
+        str(folder / "root"),
+        str(folder / "box"),
+        user,
+        *seen,
+        "--",
+        *command,
+    ]
+
+
 @functools.cache
 def shut_in():
-    """(command that starts a process in its own namespaces, user to become), or None where this system does not let us."""
+    """(start of a command line, user to become) that gives a process its own namespaces, or None where nobody lets us."""
+    if sys.platform != "linux" or not shutil.which("unshare"):
+        return None
     namespaces = ["unshare", "--net", "--ipc", "--uts", "--pid", "--mount", "--fork", "--kill-child"]
     ways = [([*namespaces, "--user", "--map-root-user"], "")]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
+    if os.geteuid() == 0:
         ways.insert(0, (namespaces, NOBODY))  # the limit of processes does not hold for root
-    if sys.platform != "linux" or not all(map(shutil.which, ("unshare", "setpriv", "pivot_root"))):
-        return None
-    for options, user in ways:
-        with tempfile.TemporaryDirectory() as folder:
-            root, box = Path(folder, "root"), Path(folder, "box")
-            root.mkdir()
-            box.mkdir()
-            command = [
-                *options,
-                "sh",
-                "-ec",
-                SHUT_IN,
-                "sh",
-                str(root),
-                str(box),
-                user,
-                *SYSTEM,
-                sys.base_prefix,
-                sys.prefix,
-            ]
-            if (
-                subprocess.run([*command, "--", sys.executable, "-c", "import numpy"], capture_output=True).returncode
-                == 0
-            ):
-                return options, user
+    for way in ways:
+        with tempfile.TemporaryDirectory(prefix="course-grade-") as place:
+            folder = Path(place).resolve()
+            for name in ("root", "box"):
+                (folder / name).mkdir()
+            command = shut([sys.executable, "-c", "import course_lib.exercises"], way, folder, ROOT)
+            if subprocess.run(command, env=environment(folder / "box", ROOT), capture_output=True).returncode == 0:
+                return way
     return None
