@@ -24,6 +24,8 @@ IMPORTS = "import numpy as np\nfrom course_lib.lessons.start_here import exercis
 BATCH = "def as_batch(image):\n    return image[None, :, :, None]\n\n\nas_batch = exercises.as_batch.check(as_batch)"
 NAME = "00_start_here.ipynb"
 
+pytestmark = pytest.mark.slow  # some fifty processes
+
 
 def area(*lines, result="rows * columns * spacing[0] * spacing[1]"):
     """A cell whose `area_mm2` does what `lines` say and then returns the right result, unless another is given."""
@@ -95,6 +97,24 @@ def test_what_was_not_tried_is_no_wrong_answer(tmp_path):
     }
     assert "not in the notebook" in marked.verdicts["region_means"].message
     assert "Cell 4 stopped with NameError: name 'no_such_name'" in marked.verdicts["centre"].message
+
+
+def test_a_function_among_the_arguments_is_called_where_the_check_counts_its_calls(tmp_path):
+    lesson = "from course_lib.lessons.explanations import exercises"
+    good = (
+        "def integrated(gradient, image, baseline, steps):\n"
+        "    places = (np.arange(steps) + 0.5) / steps\n"
+        "    return (image - baseline) * np.mean([gradient(baseline + p * (image - baseline)) for p in places], axis=0)"
+        "\n\n\nexercises.integrated.check(integrated)"
+    )
+    faults = (
+        "def integrated(gradient, image, baseline, steps):\n    gradient()\n\n\nexercises.integrated.check(integrated)"
+    )
+    path = tmp_path / "11_explanations.ipynb"
+    for cell, outcome, words in [(good, CORRECT, ""), (faults, NOT_YET, "your code raised RuntimeError: TypeError")]:
+        path.write_bytes(content(lesson, "import numpy as np", cell))
+        verdict = grade.mark("anna", path).verdicts["integrated"]
+        assert verdict.outcome == outcome and words in verdict.message
 
 
 # ---- Hostile notebooks
@@ -242,12 +262,12 @@ def test_what_cannot_be_limited_is_said(monkeypatch):
 
 def test_the_teachers_ctrl_c_is_no_wrong_answer():
     class Box:
-        printed, process, ended, busy = 0, True, None, True
+        printed, ended = 0, None
 
         def ask(self, kind, *_, seconds):
             if kind == "call":
                 raise KeyboardInterrupt
-            return {"function": "area_mm2", "back": False, "trouble": None}
+            return {"function": "area_mm2"}
 
     with pytest.raises(KeyboardInterrupt):
         grade.attempt(Box(), "start_here", exercises.area_mm2, 0)
@@ -265,11 +285,7 @@ def test_a_notebook_has_no_more_than_its_time(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "held, sentence",
     [
-        (b"", "could not be read as a notebook"),
-        (b"%PDF-1.7 \xff\x00", "could not be read as a notebook"),
-        (b'{"cells": 3}', "could not be read as a notebook"),
         (b"[" * 100_000, "could not be read as a notebook"),
-        (content("x = (" + "(" * 5000), "no lesson of this course"),
         (content("from course_lib.exercises import convolution as exercises"), "first edition"),
         (content("from course_lib.lessons.no_such import exercises", BATCH), "no lesson of this course"),
     ],
@@ -279,6 +295,18 @@ def test_what_is_no_notebook_of_the_course_gets_a_sentence(tmp_path, held, sente
     path.write_bytes(held)
     marked = grade.mark("bert", path)
     assert sentence in " ".join(marked.notes) and not marked.verdicts
+
+
+@pytest.mark.parametrize(
+    "held", [b"", b"%PDF-1.7 \xff\x00", b"[]", b'{"cells": 3}', b'{"cells": [3]}', b'{"nbformat": 3}']
+)
+def test_what_is_no_notebook_raises(held):
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        Notebook(held)
+
+
+def test_a_cell_that_cannot_be_read_is_named():
+    assert "Cell 2 is not valid Python" in Notebook(content("x = 1", "(" * 5000, "y = 1", "await z")).notes[0]
 
 
 def test_files_that_are_not_opened_get_a_sentence(tmp_path):
@@ -405,7 +433,7 @@ def test_nonsense_is_refused(nonsense):
 # ---- The tables and reports
 
 
-def test_a_class_is_marked(tmp_path, capsys):
+def test_a_class_is_marked(tmp_path, capsys, short):
     folder = tmp_path / "week 1"
     write(folder / "anna" / NAME, area(), BATCH)
     write(

@@ -245,7 +245,10 @@ def changed(node):
 
 
 class Inside:
-    """Answers requests about one notebook."""
+    """Answers requests about one notebook. exchange: function that sends a reply and returns the next request."""
+
+    def __init__(self, exchange):
+        self.exchange = exchange
 
     def read(self, content):
         content = base64.b64decode(content)
@@ -272,11 +275,22 @@ class Inside:
         return {"function": str(getattr(self.function, "__name__", ""))[:80], "back": back, "trouble": trouble}
 
     def call(self, index):
-        given = self.inputs[index]
+        given = [self.borrowed(n) if callable(value) else value for n, value in enumerate(self.inputs[index])]
         before = json.dumps(encode(given))
         result = encode(self.function(*given))
         after = encode(given)
         return {"result": result} | ({"given": after} if json.dumps(after) != before else {})
+
+    def borrowed(self, place):
+        """A function among the arguments: it is called outside, where the check may count its calls."""
+
+        def function(*arguments, **options):
+            kind, value = self.exchange({"borrowed": place, "arguments": encode([list(arguments), options])})
+            if kind == "error":
+                raise RuntimeError(value)
+            return decode(value)
+
+        return function
 
 
 def project(book, content):
@@ -335,17 +349,26 @@ def main():
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what the student's code prints goes where it is only counted
-    inside = Inside()
+
+    def send(reply):
+        replies.write(json.dumps(reply).encode() + b"\n")
+        replies.flush()
+
+    def exchange(reply):
+        send(reply)
+        return json.loads(requests.readline())
+
+    inside = Inside(exchange)
     for line in requests:
         kind, *arguments = json.loads(line)
         try:
-            reply = json.dumps({"missing": missing} if kind == "start" else getattr(inside, kind)(*arguments))
+            reply = {"missing": missing} if kind == "start" else getattr(inside, kind)(*arguments)
+            json.dumps(reply)
         except BaseException as error:  # whatever a student's code raises, exit() as well
-            reply = json.dumps({"error": type(error).__name__[:80], "words": str(error)[:3000]})
+            reply = {"error": type(error).__name__[:80], "words": str(error)[:3000]}
         with contextlib.suppress(BaseException):
             sys.stdout.flush()
-        replies.write(reply.encode() + b"\n")
-        replies.flush()
+        send(reply)
 
 
 if __name__ == "__main__":

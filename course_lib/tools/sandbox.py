@@ -142,7 +142,7 @@ class Sandbox:
                 raise self.stop(reason)
             if time.monotonic() - started > seconds:
                 raise self.stop(f"was still running after {seconds} seconds")
-            exchanger.join(0.1)
+            exchanger.join(0.25)
         if self.printed > limits.OUTPUT_LIMIT_CHARACTERS:
             raise self.stop(self._beyond())
         line = lines[0] if lines else b""
