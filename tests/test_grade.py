@@ -430,6 +430,25 @@ def test_nonsense_is_refused(nonsense):
         decode(nonsense)
 
 
+@pytest.mark.parametrize("topic", grade.lessons())
+def test_every_lesson_can_be_marked(topic):
+    path = grade.ROOT / "notebooks" / f"{grade.lessons()[topic]}.ipynb"
+    book, known = Notebook(path.read_bytes()), grade.exercises_of(topic)
+    assert (
+        grade_inside.LESSON.findall(book.code)[0] == topic and book.attempts.keys() == known.keys() and not book.notes
+    )
+    for name, exercise in known.items():
+        if hasattr(exercise, "reference"):
+
+            def answer(*arguments, reference=exercise.reference):
+                return decode(json.loads(json.dumps(encode(reference(*arguments)))))
+
+            assert exercise.judge(answer).outcome == CORRECT, name
+            assert '"other"' not in json.dumps(encode([x for a in exercise.inputs() for x in a if not callable(x)])), (
+                name
+            )
+
+
 # ---- The tables and reports
 
 
