@@ -216,12 +216,16 @@ def test_a_process_that_is_shut_in_finds_no_network_no_other_files_and_no_way_ou
 def test_what_an_answer_leaves_running_is_ended(tmp_path, short, monkeypatch, shut):
     if not shut:
         monkeypatch.setattr(sandbox, "shut_in", lambda: None)
-    sleep = "import os; os.execlp('sleep', 'sleep', '987654')"
-    lines = ["import os", "for n in range(9):", f"    if not os.fork(): {sleep}", "import time", "time.sleep(60)"]
-    marked = grade.mark("eve", write(tmp_path / NAME, area(*lines), BATCH))
+    fork = ["import os", "if not os.fork(): os.execlp('sleep', 'sleep', '987654')"]
+    waits = area(*fork, "import time", "time.sleep(60)")
+    goes = BATCH.replace("    return", "".join(f"    {line}\n" for line in fork) + "    return")
+    marked = grade.mark("eve", write(tmp_path / NAME, waits, goes))
     assert outcomes(marked)["area_mm2"] == NOT_YET and outcomes(marked)["as_batch"] == CORRECT
+    assert [sentence.split(": was stopped, because it ")[1] for sentence in marked.for_teacher] == [
+        "was still running when its time was over.",
+        "left other processes running.",
+    ]
     assert not [process for process in psutil.process_iter(["cmdline"]) if "987654" in (process.info["cmdline"] or [])]
-    assert ["was stopped" in sentence for sentence in marked.for_teacher] == [True]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
