@@ -185,6 +185,7 @@ def test_a_hostile_answer_costs_its_own_mark(tmp_path, short, deed):
 )
 def test_a_process_that_is_shut_in_finds_no_network_no_other_files_and_no_way_out(tmp_path):
     other = write(tmp_path / "anna" / NAME, area())
+    fork = "" if list(sandbox.left_open()) else "fork"  # the number of processes is only watched, for root
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         lines = [
@@ -201,7 +202,7 @@ def test_a_process_that_is_shut_in_finds_no_network_no_other_files_and_no_way_ou
             "def fork():",
             "    for n in range(5000):",
             "        if not os.fork(): signal.pause()",
-            "for deed in (connect, look, home, python, course, mount, end, fork):",
+            f"for deed in (connect, look, home, python, course, mount, end, {fork}):",
             "    try:",
             "        deed()",
             "        found.append(deed.__name__)",
