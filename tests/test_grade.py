@@ -220,7 +220,8 @@ def test_a_process_that_is_shut_in_finds_no_network_no_other_files_and_no_way_ou
 def test_what_an_answer_leaves_running_is_ended(tmp_path, short, monkeypatch, shut):
     if not shut:
         monkeypatch.setattr(sandbox, "shut_in", lambda: None)
-    fork = ["import os", "if not os.fork(): os.setsid() or os.execlp('sleep', 'sleep', '987654')"]
+    name = f"98765{os.getpid()}"
+    fork = ["import os", f"if not os.fork(): os.setsid() or os.execlp('sleep', 'sleep', '{name}')"]
     waits = area(*fork, "import time", "time.sleep(60)")
     goes = BATCH.replace("    return", "".join(f"    {line}\n" for line in fork) + "    return")
     marked = grade.mark("eve", write(tmp_path / NAME, waits, goes))
@@ -229,7 +230,7 @@ def test_what_an_answer_leaves_running_is_ended(tmp_path, short, monkeypatch, sh
         "was still running when its time was over.",
         "left other processes running.",
     ]
-    assert not [process for process in psutil.process_iter(["cmdline"]) if "987654" in (process.info["cmdline"] or [])]
+    assert not [process for process in psutil.process_iter(["cmdline"]) if name in (process.info["cmdline"] or [])]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
