@@ -832,6 +832,14 @@ def test_arguments_reach_the_right_command():
             course.parse(wrong)
 
 
+def test_a_folder_to_be_marked_is_meant_from_where_the_teacher_stands(monkeypatch, tmp_path):
+    called = []
+    monkeypatch.setattr(course, "prepare", lambda root: None)
+    monkeypatch.setattr(course, "tool", lambda root, name, arguments: called.append((name, arguments)) or 0)
+    monkeypatch.chdir(tmp_path)
+    assert course.main(["grade", "week 1"]) == 0 and called == [("grade", [str(tmp_path.resolve() / "week 1")])]
+
+
 @pytest.mark.parametrize("error", [course.Problem("a sentence"), KeyboardInterrupt(), PermissionError(13, "no", "x")])
 def test_errors_are_sentences(monkeypatch, capsys, error):
     def fail(*arguments):
