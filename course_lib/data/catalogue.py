@@ -57,26 +57,11 @@ def catalogue() -> Catalogue:
         Entry(f'sample("{name}")', entry.title, "real", "offline", entry.licence, entry.source)
         for name, entry in SAMPLES.items()
     ]
-    rows.append(
-        Entry(
-            'load("brain-lesions")',
-            brain_lesions.TITLE,
-            "simulated lesions, real template",
-            "offline",
-            brain_lesions.LICENCE,
-            brain_lesions.SOURCE,
-        )
-    )
-    rows.append(
-        Entry(
-            'load("echo-cine")',
-            echo_cine.TITLE,
-            "simulated motion, real frames",
-            "offline",
-            echo_cine.LICENCE,
-            echo_cine.SOURCE,
-        )
-    )
+    for call, made, real in (
+        ('load("brain-lesions")', brain_lesions, "simulated lesions, real template"),
+        ('load("echo-cine")', echo_cine, "simulated motion, real frames"),
+    ):
+        rows.append(Entry(call, made.TITLE, real, "offline", made.LICENCE, made.SOURCE))
     for name, about in medmnist.known().items():
         offline = f"download of {about['megabytes']} MB"
         what = f"{about['title']}; {about['task']}"
