@@ -78,30 +78,31 @@ def load(
     options = {"size": size, "n_patients": n_patients, "n_test": n_test, "seed": seed}
     path, known = Path(name).expanduser(), str(name) in medmnist.known()
     try:
+        own = path.suffix.lower() == ".csv" or (path.is_dir() and not known)
         if name in _GENERATORS:
             dataset = _GENERATORS[name].load(**options)
-        elif address := re.match(r"(https?|ftp|s3|gs):/+", str(name)):
+        elif address := re.match(r"(https?|ftp|s3|gs):/+", str(name)):  # of two slashes, a Path keeps one
             raise ValueError(
                 f"{address[1]}://{str(name)[address.end() :]} is an address. data.load reads what is on this machine: "
                 "download the file, and give its path."
             )
-        elif path.suffix.lower() == ".csv" or (path.is_dir() and not known):
-            dataset = folder.load(path, size=size, n_patients=n_patients, n_test=n_test, seed=seed)
-        elif not known and path.suffix.lower() != ".npz":
-            names = ", ".join([*_GENERATORS, *medmnist.known()])
+        elif not (known or own or path.suffix.lower() == ".npz"):
+            names, there = ", ".join([*_GENERATORS, *medmnist.known()]), path.exists()
             what = (
-                f"{path} is of a kind that data.load does not read"
-                if path.exists()
+                f"data.load does not read such a file as {path}"
+                if there
                 else f"There is no dataset called {str(name)!r}"
             )
             raise ValueError(
                 f"{what}. Choose one of: {names}; or give an .npz file, a .csv table or a folder of images."
             )
-        elif (size, n_patients, n_test, seed) != (None, None, None, 0):
+        elif (n_patients, n_test) != (None, None) or (not own and (size, seed) != (None, 0)):
             raise ValueError(
-                f"{name} is a file of images without patient numbers: size, n_patients, n_test and seed do not apply to "
-                f"it. Call data.load({str(name)!r})."
+                f"n_patients and n_test are for generated patients, size and seed for those and for a folder of your own: "
+                f"they do not apply to {name}. Call data.load({str(name)!r})."
             )
+        elif own:
+            dataset = folder.load(path, size=size, seed=seed)
         else:
             dataset = medmnist.load_known(str(name)) if known else medmnist.load_file(path)
     except PermissionError as error:
