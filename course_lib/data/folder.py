@@ -190,9 +190,10 @@ def _read(items: list[_Item], size: int | None, refused: Refused) -> list[_Item]
             if np.ptp(item.picture) == 0:
                 raise ValueError("is of one grey")
         except Exception as error:  # a damaged file raises nearly anything
-            text = " ".join((str(error) or type(error).__name__).replace(str(item.path), "").split())
-            # without what differs from file to file, so that equal reasons are counted together
-            refused[re.sub(r"\d[\d,.]*", "…", text.replace(item.path.name, "")).strip(" :'.")].append(item.name)
+            text = " ".join((str(error) or type(error).__name__).split()).replace(repr(str(item.path)), "")
+            text = text.replace(str(item.path), "it").replace(item.path.name, "it").strip(" .")
+            # without the numbers, which differ from file to file: equal reasons are counted together
+            refused[re.sub(r"\d[\d,.]*", "…", text)].append(item.name)
             continue
         item.shape, item.digest = item.picture.shape[:2], hashlib.blake2b(item.picture.tobytes()).digest()
         if not done:  # float32, up to three channels, in a list, an array and its parts
