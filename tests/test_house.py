@@ -244,8 +244,9 @@ def test_a_notebook_that_takes_more_is_seen(fault):
 
 # The library was meant to have 6,000 lines. To read what hospitals write (polarity, padding, lookup tables, frames, series,
 # damaged headers) and to take nothing from a file that its pixels need took 700 more in imaging/; larger sets
-# of simulated patients, and pictures that are sharp on every screen, took the rest. Own folders and tables of images (data/folder.py), split
-# by patient with every reason said, took 370 more, and provenance by checksum and sizes before unpacking 100. Nothing else may grow.
+# of simulated patients, and pictures that are sharp on every screen, took the rest. Own folders and tables of images
+# (data/folder.py: four kinds of file, patients, reasons, what is not known) took 370 more, and provenance by checksum and
+# sizes that are looked at before anything is unpacked 100. Nothing else may grow.
 MEGABYTES, LESSON_LINES, LIBRARY_LINES, TOOLS_LINES = 2, 1200, 7320, 1200
 TO_BE_TWO = {"beyond"}  # becomes two lessons, so that it may be as long as two until then
 
