@@ -106,7 +106,7 @@ one_rate = Choice(
     name="one_rate",
     answer="c",
     replies={
-        "a": "At this rate, yes. But SGD may want a rate a hundred times larger, and nobody tried it.",
+        "a": "At this rate, yes. But SGD may want a rate ten times larger, and nobody tried it.",
         "b": "Perhaps, but that was not tried either; and a larger rate might do the same in the same time.",
         "c": "A learning rate means another thing to each optimiser: Adam divides its step by the gradient's size, SGD "
         "does not. Compare each at its own best rate, or you compare the rates.",
@@ -291,14 +291,14 @@ warm_cosine = Coding(
 validation_at_chance = Choice(
     topic=TOPIC,
     name="validation_at_chance",
-    answer="d",
+    answer="a",
     replies={
-        "a": "Overfitting comes late: validation first gets better with training, and then worse. It does not stay at "
-        "chance from the first epoch on.",
+        "a": "In `fit` batch norm uses the batch, in `predict` its running averages. After few steps these are still what "
+        "they were at the start, and the layers behind see numbers they were never trained on.",
         "b": "Then the training accuracy would not rise either.",
         "c": "An unlucky split costs some points. It cannot cost everything.",
-        "d": "In `fit` batch norm uses the batch, in `predict` its running averages. After few steps these are still what "
-        "they were at the start, and the layers behind see numbers they were never trained on.",
+        "d": "Overfitting comes late: validation first gets better with training, and then worse. It does not stay at "
+        "chance from the first epoch on.",
     },
     hints=(
         "Which of these explains that validation is bad from the very first epoch on, while training works?",
