@@ -22,20 +22,23 @@ __all__ = ["Catalogue", "Dataset", "Sample", "Split", "cache_folder", "catalogue
 LOADED: list[dict] = []
 """What this process has loaded, in order and once each: name and options but the defaults; for `results.save`."""
 _GENERATORS = {"brain-lesions": brain_lesions, "echo-cine": echo_cine}
+ADDRESS = re.compile("(https?|ftp|s3|gs):/+")  # of two slashes, a Path keeps one
 
 
 def fingerprint(name: str | os.PathLike) -> str:
     """Eight hex digits that change when the dataset `name` does: of some generated patients, or of the bytes of the
-    file or of the images in the folder. "" where nothing is there.
+    file, or of all files in the folder (or beside the table). "" where nothing is there.
     """
     if name in _GENERATORS:
         return _GENERATORS[name].fingerprint()
     if name in medmnist.known():
         return medmnist.known()[name]["md5"][:8]  # `load` has compared it
-    digest, path = hashlib.md5(usedforsecurity=False), Path(name)
-    files = [path] if path.is_file() else folder.files(path)
+    path, digest = Path(os.path.expanduser(name)), hashlib.md5(usedforsecurity=False)  # noqa: PTH111
+    root = path if path.is_dir() else path.parent
+    own = path.is_dir() or (path.is_file() and path.suffix.lower() == ".csv")
+    files = [file for file in (folder.files(root) if own else [path]) if file.is_file()]
     for file in files:
-        digest.update(b"" if file == path else str(file.relative_to(path).parts).encode())
+        digest.update(str(file.relative_to(root).parts).encode() if own else b"")
         digest.update(file.read_bytes())
     return digest.hexdigest()[:8] if files else ""
 
@@ -60,54 +63,53 @@ def load(
                       600 training patients, `seed` makes other ones, numbered apart too.
     "pneumoniamnist"  Real images of MedMNIST, downloaded at first use; names in `catalogue()`. They have one size
                       and no patient numbers, so the options do not apply.
-    an .npz file      Any file in MedMNIST's format, for example "my-folder/pneumoniamnist_64.npz". It is called real,
-                      or the published one, only where a checksum says so, whatever its name.
+    an .npz file      Any file in MedMNIST's format. It is called real, or the published one, only where a checksum says
+                      so, whatever its name.
     a folder          Your own images, "folder/class/image.png" (.jpg, .dcm, .nii.gz), or a .csv table of them with the
                       columns path, label and, if known, patient and split. Split by patient; `size` makes them
                       squares of so many pixels, `seed` another split. What was left out, and why, is printed.
 
-    Raises ValueError for an unknown name, an option that does not apply, what is not in the format or does not fit into
-    memory; FileNotFoundError for a missing file; PermissionError for one that may not be read; TypeError for what is no
-    name; ConnectionError if a download fails. There is no silent replacement.
+    Raises ValueError for an unknown name, an option that does not apply, what is not in the format or beyond the memory;
+    TypeError for what is no name; OSError for what cannot be opened, ConnectionError for what cannot be downloaded.
     """
-    if not isinstance(name, (str, os.PathLike)):
+    if not isinstance(name, str | os.PathLike):
         raise TypeError(
             f"data.load takes the name of a dataset or the path of a file or folder, not {name!r:.60}. (None often comes "
             "from a search that found nothing; of an open file, give the path.)"
         )
     options = {"size": size, "n_patients": n_patients, "n_test": n_test, "seed": seed}
-    path, known = Path(name).expanduser(), str(name) in medmnist.known()
+    path, known = Path(os.path.expanduser(name)), str(name) in medmnist.known()  # noqa: PTH111  raises nothing
     try:
-        own = path.suffix.lower() == ".csv" or (path.is_dir() and not known)
+        own = not known and str(name) != "" and (path.is_dir() or path.suffix.lower() == ".csv")
         if name in _GENERATORS:
             dataset = _GENERATORS[name].load(**options)
-        elif address := re.match(r"(https?|ftp|s3|gs):/+", str(name)):  # of two slashes, a Path keeps one
-            raise ValueError(
-                f"{address[1]}://{str(name)[address.end() :]} is an address. data.load reads what is on this machine: "
-                "download the file, and give its path."
-            )
-        elif not (known or own or path.suffix.lower() == ".npz"):
-            names, there = ", ".join([*_GENERATORS, *medmnist.known()]), path.exists()
-            what = (
-                f"data.load does not read such a file as {path}"
-                if there
-                else f"There is no dataset called {str(name)!r}"
-            )
-            raise ValueError(
-                f"{what}. Choose one of: {names}; or give an .npz file, a .csv table or a folder of images."
-            )
+        elif not (known or own or path.suffix.lower() == ".npz") or ADDRESS.match(str(name)):
+            raise ValueError(_not_read(str(name), path))
         elif (n_patients, n_test) != (None, None) or (not own and (size, seed) != (None, 0)):
             raise ValueError(
-                f"n_patients and n_test are for generated patients, size and seed for those and for a folder of your own: "
+                "n_patients and n_test are for generated patients, size and seed for those and for a folder of your own: "
                 f"they do not apply to {name}. Call data.load({str(name)!r})."
             )
         elif own:
             dataset = folder.load(path, size=size, seed=seed)
         else:
-            dataset = medmnist.load_known(str(name)) if known else medmnist.load_file(path)
-    except PermissionError as error:
-        raise PermissionError(f"You may not read {error.filename or name}: its owner has to permit it.") from None
+            dataset = medmnist.load_file(medmnist.download(str(name)) if known else path)
+    except OSError as error:
+        if error.filename is None:  # a sentence already
+            raise
+        raise type(error)(f"{error.strerror}: {error.filename} cannot be read or written.") from None
     loaded = {"name": str(name), **{key: value for key, value in options.items() if value not in (None, 0)}}
     if loaded not in LOADED:
         LOADED.append(loaded)
     return dataset
+
+
+def _not_read(name: str, path: Path) -> str:
+    if address := ADDRESS.match(name):
+        return (
+            f"{address[1]}://{name[address.end() :]} is an address. data.load reads what is on this machine: download the "
+            "file, and give its path."
+        )
+    what = f"data.load reads no such file as {path}" if path.is_file() else f"There is no dataset called {name!r}"
+    names = ", ".join([*_GENERATORS, *medmnist.known()])
+    return f"{what}. Choose one of: {names}; or give an .npz file, a .csv table or a folder of images."

@@ -74,22 +74,17 @@ class Dataset:
         kind = {True: "simulated", False: "real", None: "not known whether real or simulated"}[self.simulated]
         size = " × ".join(map(str, self.train.x.shape[1:]))
         classes = ", ".join(f"{number} {name}" for number, name in enumerate(self.class_names))
-        lines = [
-            f"{self.name} ({kind}), {self.train.kind} {size}",
-            f"  classes  {classes}",
-            f"  train    {self.train}",
-            f"  val      {self.val}",
-            f"  test     {self.test}",
-            f"  source   {self.source}",
-            f"  licence  {self.licence}",
-        ]
-        if self.official:
-            lines.append(f"  checked  as published, by checksum: {', '.join(self.official)}")
-        if self.note:
-            lines.append(f"  note     {self.note}")
-        return "\n".join(lines)
+        facts = {"classes": classes, "train": self.train, "val": self.val, "test": self.test, "source": self.source}
+        checked = f"as published, by checksum: {', '.join(self.official)}" if self.official else ""
+        facts |= {"licence": self.licence, "checked": checked, "note": self.note}
+        return described(f"{self.name} ({kind}), {self.train.kind} {size}", facts)
 
     __repr__ = __str__
+
+
+def described(title: str, facts: dict) -> str:
+    """The title, and below it a line for each fact that is there."""
+    return "\n".join([title, *(f"  {name:8} {fact}" for name, fact in facts.items() if fact)])
 
 
 def cache_folder() -> Path:

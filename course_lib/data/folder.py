@@ -1,4 +1,4 @@
-"""A folder of one's own images, or a table of them, as a dataset: what is refused is said, and so is what is not known.
+"""A folder of one's own images, or a table of them, as a dataset: what is left out is said, and what is not known.
 
 folder/class/image.png             each folder is a class; .png, .jpg, .dcm, .nii, .nii.gz, DICOM without ending
 folder/train/class/image.png       the same for each part: train, test and, if there is one, val
@@ -9,18 +9,20 @@ import csv
 import hashlib
 import io
 import math
+import os
 import re
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from course_lib import imaging
+from course_lib._checks import is_whole
 from course_lib.data.base import Dataset, Split
+from course_lib.data.samples import radiological
 from course_lib.imaging.header import value
 from course_lib.imaging.read import demand_memory
 
@@ -28,37 +30,24 @@ PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "v
 SHARE = 0.15
 """Of the patients of a class, so many are for validation, and as many for the test; at least one each."""
 ENDINGS = ".png", ".jpg", ".jpeg", ".dcm", ".nii", ".nii.gz"
-Refused = dict[str, list[str]]  # the names of what is left out, by reason
+DEEP = "pictures of 16 bits, divided by 65535"
+MIDDLE = "several frames or slices, the middle one was taken"
 
 
 @dataclass(eq=False)
 class _Item:
-    """One image. patient: whose it is, "" if unknown; study: its DICOM study, which is of one patient, too."""
+    """A file: its picture, (h, w, 1 or 3) float32 in [0, 1], of `shape` (h, w) as stored; or why it is left out."""
 
     path: Path
     name: str
-    label: str
+    label: str = ""
     part: str = ""
     patient: str = ""
-    study: str = ""
-    kind: str = ""
+    left_out: str = ""
     spacing: tuple[float, ...] | None = None
-    picture: Any = None
-    bits: int = 0
     shape: tuple[int, ...] = ()
-    digest: bytes = b""
-    remarks: tuple[str, ...] = ()
-
-    @property
-    def group(self) -> tuple[str, str]:
-        """Items with the same one stay in one part."""
-        return ("patient", self.patient) if self.patient else ("study", self.study) if self.study else ("", self.name)
-
-
-def files(root: Path) -> list[Path]:
-    """All files in a folder, in order, without hidden ones and those that systems leave (__MACOSX)."""
-    inside = (path for path in root.rglob("*") if path.is_file())
-    return sorted(p for p in inside if not any(n.startswith((".", "__")) for n in p.relative_to(root).parts))
+    picture: Any = None
+    remarks: list[str] = field(default_factory=list)
 
 
 def load(path: Path, *, size: int | None, seed: int) -> Dataset:
@@ -66,107 +55,99 @@ def load(path: Path, *, size: int | None, seed: int) -> Dataset:
 
     size: side of the squares that images are fitted into, with black at two sides where they are not square; None
     leaves them as they are, if they are all of one size. seed: of the split by patient. Raises ValueError if what is
-    left is no dataset: fewer than two classes, too few patients for three parts, one patient in two parts.
+    left is no dataset: fewer than two classes, a class lost, too few patients for three parts, one patient in two parts.
     """
     for word, number, least in (("size", size, 1), ("seed", seed, 0)):
-        if number is not None and (not isinstance(number, (int, np.integer)) or number < least):
+        if number is not None and not (is_whole(number) and number >= least):
             raise ValueError(f"{word} is {number!r}; it must be a whole number of at least {least}.")
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}.")
+    path = path.resolve()
     tables = sorted(p for p in path.iterdir() if p.suffix.lower() == ".csv") if path.is_dir() else [path]
     if len(tables) > 1:
         raise ValueError(f"{path} holds {len(tables)} tables: give the path of one, for example {tables[0]}.")
-    refused: Refused = defaultdict(list)
-    items = _table(tables[0], refused) if tables else _folders(path, refused)
-    wanted = {item.label for item in items}
-    items = _distinct(_read(items, size, refused), refused)
-    left_out = [
-        f"left out  {len(names)}: {reason} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
-        for reason, names in sorted(refused.items(), key=lambda pair: -len(pair[1]))
-    ]
-    labels = sorted({item.label for item in items}, key=lambda label: (int(label) if label.isdecimal() else -1, label))
-    if len(labels) < max(2, len(wanted)):
-        none = (
-            f"there are images of {_listed(labels)}, but none of {_listed(wanted - set(labels))}; it takes two classes"
-        )
-        raise ValueError("\n  ".join([f"{path}: {none}.", *left_out]))
+    found = _table(tables[0]) if tables else _folders(path)
+    _read(found, size)
+    _leave_out_copies(found)
+    items = [item for item in found if not item.left_out]
+    said = [f"{path.name}: {len(items)} of {len(found)} files are used.", *_left_out(found)]
+    counts = {item.label: 0 for item in found if item.label} | Counter(item.label for item in items)
+    if len(counts) < 2 or not all(counts.values()):
+        text = ", ".join(f"{label!r} {count}" for label, count in counts.items()) or "none"
+        what = f"{path} is no dataset of two classes or more, as folder/class/image.png or a table (.csv) is. Images: {text}."
+        raise ValueError("\n  ".join([what, *said]))
+    labels = sorted(counts, key=lambda label: (int(label) if label.isdecimal() else -1, label))
     _split(items, seed)
     notes = _notes(items, labels, size)
-    total = len(items) + sum(map(len, refused.values()))
-    print("\n  ".join([f"{path.name}: {len(items)} of {total} files were read.", *left_out, *notes]))
-    channels = max(np.atleast_3d(item.picture).shape[-1] for item in items)
-    x = np.stack([np.broadcast_to(np.atleast_3d(i.picture), (*i.picture.shape[:2], channels)) for i in items])
-    label, name = np.array([labels.index(item.label) for item in items]), np.array([item.name for item in items])
-    patients = (
-        np.unique([item.patient for item in items], return_inverse=True)[1] if all(i.patient for i in items) else None
-    )
-    train, val, test = (
-        Split(x[here], {"label": label[here]}, None if patients is None else patients[here], files=name[here])
-        for here in (np.array([item.part == part for item in items]) for part in ("train", "val", "test"))
-    )
+    print("\n  ".join(said + notes))
+    patients = sorted({item.patient for item in items})
+    colours = max(item.picture.shape[2] for item in items)
+
+    def part(name):
+        mine = [item for item in items if item.part == name]
+        x = np.stack([np.broadcast_to(item.picture, (*item.picture.shape[:2], colours)) for item in mine])
+        groups = np.searchsorted(patients, [item.patient for item in mine]) if patients[0] else None
+        label = np.array([labels.index(item.label) for item in mine])
+        return Split(x, {"label": label}, groups, files=np.array([item.name for item in mine]))
+
     source, note = f"your own, {path.name}: not checked", "\n           ".join(notes)
-    return Dataset(path.name, train, val, test, tuple(labels), source, "see where the images come from", None, note)
-
-
-def _listed(words: Iterable[str]) -> str:
-    return ", ".join(map(repr, sorted(words))) or "no other"
+    parts = part("train"), part("val"), part("test")
+    return Dataset(path.name, *parts, tuple(labels), source, "see where the images come from", None, note)
 
 
 # ---- What there is --------------------------------------------------------------------------------------------------
 
 
-def _folders(root: Path, refused: Refused) -> list[_Item]:
-    found, items = files(root), []
-    tops = {path.relative_to(root).parts[0].lower() for path in found if path.parent != root}
-    depth = 2 if tops <= set(PARTS) and "train" in {PARTS[top] for top in tops} else 1
-    for path in found:
-        *places, _ = path.relative_to(root).parts
-        name = path.relative_to(root).as_posix()
-        if not path.name.lower().endswith(ENDINGS) and not _is_dicom(path):
-            refused[f"no {', '.join(ENDINGS)}, but {path.suffix or 'without ending'}"].append(name)
-        elif len(places) < depth:
-            refused["in no folder of a class"].append(name)
-        elif len(places) > depth and not _is_dicom(path):
-            refused["deeper than folder/class/image: name these in a table, with their patients"].append(name)
+def files(root: Path) -> list[Path]:
+    """All files in a folder, in order, links followed, without hidden ones and those that systems leave (__MACOSX)."""
+
+    def fail(error):
+        raise error
+
+    walk = os.walk(root, onerror=fail, followlinks=True)
+    found = (Path(folder, name) for folder, _, names in walk for name in names)
+    return sorted(p for p in found if not any(n.startswith((".", "__")) for n in p.relative_to(root).parts))
+
+
+def _folders(root: Path) -> list[_Item]:
+    found = [_Item(path, path.relative_to(root).as_posix()) for path in files(root)]
+    tops = {PARTS.get(item.name.split("/")[0].lower()) for item in found if "/" in item.name}
+    depth = 2 if "train" in tops and len(tops - {None}) > 1 else 1
+    for item in found:
+        *places, _ = item.name.split("/")
+        item.part = PARTS.get(places[0].lower(), "") if places and depth == 2 else ""
+        if not item.path.is_file():
+            item.left_out = "is a link that leads nowhere, or no file"
+        elif not item.name.lower().endswith(ENDINGS) and not _is_dicom(item.path):
+            item.left_out = f"is no {', '.join(ENDINGS)}, but {item.path.suffix or 'without ending'}"
+        elif len(places) < depth or depth == 2 and not item.part or len(places) > depth and not _is_dicom(item.path):
+            item.left_out = "does not lie in the folder of a class (a table can name files anywhere)"
         else:
-            items.append(_Item(path, name, places[depth - 1], PARTS[places[0].lower()] if depth == 2 else ""))
-    if not items:
-        reasons = "; ".join(f"{len(names)} {reason}, as {names[0]}" for reason, names in refused.items()) or "nothing"
-        raise ValueError(
-            f"{root} has no folders of classes, folder/class/image.png, and no table (.csv). It holds {reasons}. For the "
-            "slices of one series there is imaging.read_series, for one DICOM file imaging.read_dicom."
-        )
-    return items
+            item.label = places[depth - 1]
+    return found
 
 
-def _table(table: Path, refused: Refused) -> list[_Item]:
+def _table(table: Path) -> list[_Item]:
     try:
         text = table.read_text(encoding="utf-8-sig")
-        first = text.partition("\n")[0]
-        rows = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=first.count), restval="")
+        mark = max(",;\t", key=text.partition("\n")[0].count)
+        rows = csv.DictReader(io.StringIO(text), delimiter=mark, restval="")
         names = rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
-        content = [{key: (row[key] or "").strip() for key in names} for row in rows]
+        content = [(rows.line_num, {key: (row[key] or "").strip() for key in names}) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{table} cannot be read as a table ({error}). Save it as CSV, in UTF-8.") from None
-    if missing := {"path", "label"} - set(names):
-        raise ValueError(f"{table} lacks the column {_listed(missing)}; its first line names {_listed(names)}.")
-    items = []
-    for number, row in enumerate(content, 2):
+    if not {"path", "label"} <= {*names} or len({*names}) < len(names):
+        raise ValueError(f"{table} needs columns path and label, and none twice; it has {', '.join(names) or 'none'}.")
+    found = []
+    for line, row in content:
         name, part = row["path"].replace("\\", "/"), PARTS.get(row.get("split", "").lower(), "")
         if not name or not row["label"] or ("split" in names and not part):
             raise ValueError(
-                f"{table}, row {number}: path and label need a value, and a split is train, val or test; here are "
-                f"{name!r}, {row['label']!r}, {row.get('split', '')!r}."
+                f"{table}, line {line}: path and label need a value, and a split is train, val or test; here are "
+                f"{name!r:.60}, {row['label']!r:.60}, {row.get('split', '')!r:.60}."
             )
-        if (table.parent / name).is_file():
-            items.append(_Item(table.parent / name, name, row["label"], part, row.get("patient", "")))
-        else:
-            refused["named in the table, but not there"].append(name)
-    named = {item.path.resolve() for item in items}
-    others = [p for p in files(table.parent) if p.name.lower().endswith(ENDINGS) and p.resolve() not in named]
-    if others:
-        refused["not named in the table"] = [path.relative_to(table.parent).as_posix() for path in others]
-    return items
+        there = os.path.isfile(table.parent / name)  # noqa: PTH113  False also for names that no file can have
+        left_out = "" if there else "is named in the table, but not there"
+        found.append(_Item(table.parent / name, name, row["label"], part, row.get("patient", ""), left_out))
+    return found
 
 
 def _is_dicom(path: Path) -> bool:
@@ -177,79 +158,81 @@ def _is_dicom(path: Path) -> bool:
 # ---- Reading --------------------------------------------------------------------------------------------------------
 
 
-def _read(items: list[_Item], size: int | None, refused: Refused) -> list[_Item]:
-    """The items that can be read, with their pictures; the reasons of the others go to `refused`."""
-    done: list[_Item] = []
-    for item in items:
-        name = item.path.name.lower()
-        reader = _nifti if name.endswith((".nii", ".nii.gz")) else _photo if name.endswith(ENDINGS[:3]) else _dicom
+def _read(found: list[_Item], size: int | None) -> None:
+    """Give the items their pictures, or the reason why they are left out."""
+    first, colours = None, 0
+    items = [item for item in found if not item.left_out]
+    for number, item in enumerate(items):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                reader(item)
-            if np.ptp(item.picture) == 0:
-                raise ValueError("is of one grey")
+            picture = _picture(item)
         except Exception as error:  # a damaged file raises nearly anything
-            text = " ".join((str(error) or type(error).__name__).split()).replace(repr(str(item.path)), "")
-            text = text.replace(str(item.path), "it").replace(item.path.name, "it").strip(" .")
-            # without the numbers, which differ from file to file: equal reasons are counted together
-            refused[re.sub(r"\d[\d,.]*", "…", text)].append(item.name)
+            text = " ".join(str(error).split()).replace(f" {str(item.path)!r}", "").removeprefix(f"{item.path.name} ")
+            text = "may not be read: its owner has to permit it" if isinstance(error, PermissionError) else text
+            item.left_out = text.strip(" .") or type(error).__name__
             continue
-        item.shape, item.digest = item.picture.shape[:2], hashlib.blake2b(item.picture.tobytes()).digest()
-        if not done:  # float32, up to three channels, in a list, an array and its parts
-            pixels = size**2 if size else math.prod(item.shape)
-            demand_memory(
-                36 * len(items) * pixels, f"{len(items)} images{'' if size else ' (size=64 makes them small)'}"
-            )
-        if size:
-            _fit(item, size)
-        elif done and item.shape != done[0].shape:
+        item.shape, first = picture.shape[:2], first or item
+        if picture.shape[2] > colours:  # float32: the pictures that are still to come, and all in one array
+            colours, pixels = picture.shape[2], size**2 if size else math.prod(item.shape)
+            demand_memory(4 * colours * pixels * (2 * len(items) - number), "all images (`size` makes them smaller)")
+        if not size and item.shape != first.shape:
             raise ValueError(
-                f"The images are not of one size: {done[0].name} has {done[0].shape}, {item.name} has {item.shape} (rows, "
+                f"The images are not of one size: {first.name} has {first.shape}, {item.name} has {item.shape} (rows, "
                 "columns). Say which one they shall have, for example size=64."
             )
-        done.append(item)
-    largest = 2 ** max((item.bits for item in done), default=0) - 1
-    for item in done:
-        if item.bits:
-            item.picture *= 65535 / largest
-            item.remarks += (f"16-bit pictures, divided by {largest}",)
-    return done
+        item.picture = _fit(item, picture, size) if size else picture
+    deep = [item for item in items if DEEP in item.remarks and not item.left_out]
+    for item in deep if all(item.picture.max() <= 4095 / 65535 for item in deep) else ():
+        item.picture = item.picture * (65535 / 4095)
+        item.remarks.append("of these only 12 bits are used, so divided by 4095")
 
 
-def _photo(item: _Item) -> None:
+def _picture(item: _Item) -> np.ndarray:
+    name = item.path.name.lower()
+    reader = _nifti if name.endswith((".nii", ".nii.gz")) else _photo if name.endswith(ENDINGS[:3]) else _dicom
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        picture = np.atleast_3d(reader(item))
+    if np.ptp(picture) == 0:
+        raise ValueError("is of one grey")
+    item.remarks += ["in colour"] * (picture.shape[2] == 3) + ["spacing unknown"] * (item.spacing is None)
+    return picture
+
+
+def _photo(item: _Item) -> np.ndarray:
     from PIL import Image, ImageOps
 
     with Image.open(item.path, formats=("PNG", "JPEG")) as file:
-        item.kind = str(file.format)
+        item.remarks = [
+            str(file.format),
+            *["several pictures, the first was taken"] * (getattr(file, "n_frames", 1) > 1),
+        ]
         demand_memory(24 * file.width * file.height, "its pixels")
         image = ImageOps.exif_transpose(file)
-        if image.mode.startswith("I"):  # 16 bits, of which a scanner may use 12: `_read` looks at all of them
-            item.bits = max(8, int(np.asarray(image).max()).bit_length())
-            item.picture = (np.asarray(image) / 65535).astype(np.float32)
-            return
+        if image.mode.startswith("I"):
+            item.remarks += [DEEP]
+            return np.divide(np.asarray(image), 65535, dtype=np.float32)
         if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
             raise ValueError("is transparent in places: what lies behind is not known")
-        picture = np.asarray(image.convert("RGB"), np.float32) / 255
-    item.picture = picture[..., 0] if (picture[..., :1] == picture).all() else picture
+        colours = np.asarray(image.convert("RGB"))
+    return np.divide(colours[..., :1] if (colours == colours[..., :1]).all() else colours, 255, dtype=np.float32)
 
 
-def _dicom(item: _Item) -> None:
+def _dicom(item: _Item) -> np.ndarray:
     dataset = imaging.read_dicom(item.path)
     greys = imaging.greys(dataset)
-    item.kind, item.spacing, item.picture = f"DICOM {value(dataset, 'Modality') or '?'}", greys.spacing, greys.image
-    item.patient = item.patient or str(value(dataset, "PatientID") or "").strip()
-    item.study = str(value(dataset, "StudyInstanceUID") or "")
-    if greys.image.ndim - (greys.polarity == "colour") == 3:
-        item.picture = greys.image[len(greys.image) // 2]
-        item.remarks += ("several frames or slices, the middle one was taken",)
-    if "inverted" in greys.shown:
-        item.remarks += ("stored as a negative, turned round",)
-    if "smallest to largest" in greys.shown:
-        item.remarks += ("without a window, shown from smallest to largest value",)
+    shown = re.sub(r"(?<!\w)-?\d[^\s;)]*", "…", greys.shown)  # these numbers differ from image to image
+    item.remarks = [f"DICOM {value(dataset, 'Modality') or '?'}", f"{greys.unit or 'unknown unit'}, {shown}"]
+    item.remarks += ["; ".join(greys.orientation or ("orientation unknown",))]
+    item.spacing, patient = greys.spacing, item.patient or str(value(dataset, "PatientID") or "").strip()
+    item.patient = patient or str(value(dataset, "StudyInstanceUID") or "")
+    item.remarks += ["no Patient ID: the study stands for the patient"] * (item.patient != patient)
+    if greys.image.ndim - (greys.polarity == "colour") == 2:
+        return greys.image
+    item.remarks += [MIDDLE]
+    return greys.image[len(greys.image) // 2]
 
 
-def _nifti(item: _Item) -> None:
+def _nifti(item: _Item) -> np.ndarray:
     import nibabel
 
     file: Any = nibabel.load(item.path)
@@ -258,108 +241,107 @@ def _nifti(item: _Item) -> None:
         raise ValueError("is no volume of grey values: it has more axes, or colours")
     demand_memory(16 * math.prod(map(int, shape)), "its voxels")
     voxels = np.asarray(file.dataobj, np.float32).reshape(shape[:3])
-    file = nibabel.as_closest_canonical(nibabel.Nifti1Image(voxels, file.affine))
-    # slices upwards, rows from front to back, columns from the patient's right to left, as in data.sample("brain")
-    volume = np.asarray(file.dataobj).transpose(2, 1, 0)[:, ::-1, ::-1]
+    volume, (_, *spacing) = radiological(nibabel.Nifti1Image(voxels, file.affine))
+    mm = {"meter": 1000, "micron": 0.001}.get(file.header.get_xyzt_units()[0], 1)
     seen = volume[np.isfinite(volume)]  # NaN is outside: black
-    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    low, high = (seen.min(), seen.max()) if seen.size else (0, 0)
     picture = np.nan_to_num(volume[len(volume) // 2], nan=low, posinf=low, neginf=low)
-    item.picture = ((picture - low) / (high - low or 1)).astype(np.float32)
-    item.kind, item.spacing = "NIfTI", tuple(float(mm) for mm in file.header.get_zooms()[1::-1])
-    item.remarks += ("without a window, shown from smallest to largest value",)
-    item.remarks += ("several frames or slices, the middle one was taken",) * (len(volume) > 1)
+    item.spacing = tuple(mm * one for one in spacing)
+    item.remarks = ["NIfTI", "unknown unit, smallest to largest value", *[MIDDLE] * (len(volume) > 1)]
+    item.remarks += ["orientation unknown"] * (not file.header["sform_code"] and not file.header["qform_code"])
+    return (picture - low) / (high - low or 1)
 
 
-def _fit(item: _Item, size: int) -> None:
-    """Put the picture into the middle of a square, proportions (in mm, where they are known) kept, the rest black."""
+def _fit(item: _Item, picture: np.ndarray, size: int) -> np.ndarray:
+    """The picture in the middle of a square, proportions (in mm, where they are known) kept, the rest black."""
     from PIL import Image
 
     extent = np.multiply(item.shape, item.spacing or (1, 1))
     rows, columns = (int(n) for n in np.maximum(1, np.round(size * extent / extent.max())))
-    channels = np.moveaxis(np.atleast_3d(item.picture), -1, 0)
-    square = np.zeros((size, size, len(channels)), np.float32)
+    item.remarks += ["not square, black at two sides"] * (rows != columns)
+    # Pillow averages over what becomes one pixel, and takes one channel of float32 at a time
+    channels = (Image.fromarray(np.ascontiguousarray(channel)) for channel in np.moveaxis(picture, -1, 0))
+    small = np.dstack([np.asarray(one.resize((columns, rows), Image.Resampling.BILINEAR)) for one in channels])
     top, left = (size - rows) // 2, (size - columns) // 2
-    for k, channel in enumerate(channels):  # Pillow averages over what becomes one pixel
-        small = Image.fromarray(np.ascontiguousarray(channel)).resize((columns, rows), Image.Resampling.BILINEAR)
-        square[top : top + rows, left : left + columns, k] = np.asarray(small)
-    item.remarks += ("not square, black at two sides",) * (rows != columns)
-    item.remarks += (f"smaller than {size} pixels, enlarged",) * (max(item.shape) < size)
-    item.picture = square
+    return np.pad(small, ((top, size - rows - top), (left, size - columns - left), (0, 0)))
 
 
-# ---- What may be used, and where ------------------------------------------------------------------------------------
+# ---- What may be used, where, and what is said of it ----------------------------------------------------------------
 
 
-def _distinct(items: list[_Item], refused: Refused) -> list[_Item]:
-    """Without copies: of the same picture in one class the first is left, of one in two classes none."""
-    by_digest: dict[bytes, list[_Item]] = defaultdict(list)
-    for item in items:
-        by_digest[item.digest].append(item)
-    for first, *copies in by_digest.values():
-        if {item.label for item in copies} - {first.label}:
-            refused["the same picture in two classes"] += [item.name for item in (first, *copies)]
-            continue
-        for copy in copies:
-            other = " of another patient" * (copy.group[0] != "" and copy.group != first.group)
-            refused[f"a copy of a picture{other}{' in another part' * (copy.part != first.part)}"].append(copy.name)
-    return [first for first, *copies in by_digest.values() if not {item.label for item in copies} - {first.label}]
+def _leave_out_copies(found: list[_Item]) -> None:
+    """Of the same picture in one class the first is left, of one in two classes none."""
+    alike: dict[bytes, list[_Item]] = defaultdict(list)
+    for item in found:
+        if not item.left_out:
+            alike[hashlib.blake2b(item.picture.tobytes()).digest()].append(item)
+    for same in alike.values():
+        for item in same[1:]:
+            item.left_out = f"is a copy of a picture{' in another part' * (item.part != same[0].part)}"
+        for item in same if len({item.label for item in same}) > 1 else ():
+            item.left_out = "is the same picture in two classes"
 
 
 def _split(items: list[_Item], seed: int) -> None:
     """Give each item its part: as folders or table say, else by patient, from each class alike."""
-    groups: dict[tuple[str, str], list[_Item]] = defaultdict(list)
+    groups: dict[str, list[_Item]] = defaultdict(list)
     for item in items:
-        groups[item.group].append(item)
-    if torn := [group[1] for group, members in groups.items() if len({item.part for item in members}) > 1]:
+        groups[item.patient or f"\0{item.name}"].append(item)
+    if torn := [patient for patient, members in groups.items() if len({item.part for item in members}) > 1]:
         raise ValueError(
             f"{len(torn)} patients are in two parts, for example {torn[0]!r}: results would be too good. Put all images of "
             "a patient into one part, or leave the split to data.load."
         )
     given = {item.part for item in items}
-    to_cut = {frozenset({"train", "test"}): ["val"], frozenset({""}): ["val", "test"]}.get(frozenset(given), [])
+    missing = ["val", "test"] if given == {""} else ["val"] if given == {"train", "test"} else []
     strata: dict[tuple[str, ...], list[list[_Item]]] = defaultdict(list)
     for members in groups.values():
         if members[0].part in ("", "train"):
             strata[tuple(sorted({item.label for item in members}))].append(members)
     rng = np.random.default_rng(seed)
     for _, stratum in sorted(strata.items()):
-        count = max(1, round(SHARE * len(stratum))) if len(stratum) > len(to_cut) else 0
-        parts = [part for part in to_cut for _ in range(count)] + ["train"] * len(stratum)
+        count = max(1, round(SHARE * len(stratum))) if len(stratum) > len(missing) else 0
+        parts = [part for part in missing for _ in range(count)] + ["train"] * len(stratum)
         for part, k in zip(parts, rng.permutation(len(stratum)), strict=False):
             for item in stratum[k]:
                 item.part = part
     for part in ("train", "val", "test"):
-        if lacking := {item.label for item in items} - {item.label for item in items if item.part == part}:
-            count = len({item.group for item in items if item.label == min(lacking)})
+        if lacking := sorted({item.label for item in items} - {item.label for item in items if item.part == part}):
+            count = sum(lacking[0] in {item.label for item in members} for members in groups.values())
             raise ValueError(
-                f"The part {part!r} has no image of {_listed(lacking)}: nothing could be learned or measured there. Each "
-                f"class needs patients for each part; {min(lacking)!r} has {count}. (Where a header names one patient for "
-                "all images, as anonymised ones may, a table with a column patient says who is who.)"
+                f"The part {part!r} has no image of {', '.join(lacking)}: nothing could be learned or measured there. Each "
+                f"class needs patients for each part; {lacking[0]!r} has {count}. (Where a header names one patient for all "
+                "images, as anonymised ones may, a table with a column patient says who is who.)"
             )
 
 
-# ---- What is known --------------------------------------------------------------------------------------------------
+def _left_out(found: list[_Item]) -> list[str]:
+    """Which files were left out, by reason; of reasons that differ in their numbers alone, the first is told."""
+    reasons: dict[str, list[_Item]] = defaultdict(list)
+    for item in found:
+        if item.left_out:
+            reasons[re.sub(r"\d[\d,.]*", "", item.left_out.replace(item.path.name, ""))].append(item)
+    lines = []
+    for same in sorted(reasons.values(), key=len, reverse=True):
+        others = ", ".join([item.name for item in same[1:3]] + ["…"] * (len(same) > 3))
+        lines += [f"left out  {len(same)}: {same[0].name}: {same[0].left_out}{others and f'; likewise {others}'}"]
+    return lines
 
 
 def _notes(items: list[_Item], labels: list[str], size: int | None) -> list[str]:
     """What one should know about the images, line by line."""
-    unknown, known = sum(not item.patient for item in items), len({item.patient for item in items if item.patient})
-    lines = [f"patients  {known}, none of them in two parts"]
-    if unknown:
-        each = f"each image{' or DICOM study' * any(item.study for item in items)} counted as a patient of its own"
-        lines = [f"patients unknown{f' for {unknown} of {len(items)} images' * bool(known)}: {each}"]
-    shapes, spacings = sorted({i.shape for i in items}), sorted({i.spacing for i in items if i.spacing})
-    sizes = " to ".join(f"{rows} × {columns}" for rows, columns in dict.fromkeys((shapes[0], shapes[-1])))
-    lines += [f"sizes     {len(shapes)}: {sizes} pixels{f', fitted into {size} × {size}' if size else ''}"]
-    mm = " to ".join(f"{rows:.3g}" for rows in dict.fromkeys(s[0] for s in spacings[:: max(1, len(spacings) - 1)]))
-    without = sum(item.spacing is None for item in items)
-    lines += [f"spacing   {f'{mm} mm between rows; ' * bool(mm)}unknown for {without} images"]
+    unknown, known = sum(not item.patient for item in items), len({item.patient for item in items} - {""})
+    of = f" for {unknown} of {len(items)} images" * bool(known)
+    patients = f"unknown{of}: each image counted as its own patient" if unknown else f" {known}, each in one part"
+    shapes, mm = sorted({item.shape for item in items}), sorted({item.spacing[0] for item in items if item.spacing})
+    sizes = " to ".join(dict.fromkeys(f"{rows} × {columns}" for rows, columns in (shapes[0], shapes[-1])))
+    fitted = f", fitted into {size} × {size}" if size else ""
+    lines = [f"patients {patients}", f"sizes     {len(shapes)}: {sizes} pixels{fitted}"]
+    ends = dict.fromkeys(f"{n:.3g}" for n in mm[:1] + mm[-1:])
+    lines += [f"spacing   {' to '.join(ends)} mm between rows"] * bool(mm)
     said: dict[str, Counter] = defaultdict(Counter)
     for item in items:
-        for remark in (
-            f"{item.kind}, {'colour' if np.atleast_3d(item.picture).shape[-1] == 3 else 'grey'}",
-            *item.remarks,
-        ):
+        for remark in item.remarks:
             said[remark][item.label] += 1
     for remark, counts in said.items():
         lines += [f"{counts.total():8}  {remark} ({', '.join(f'{label} {counts[label]}' for label in labels)})"]
