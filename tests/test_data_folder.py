@@ -1,7 +1,6 @@
 """Own folders and tables: what is read, what is left out and why, who is in which part, and what is not known."""
 
 import gzip
-import os
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,8 +160,11 @@ def test_a_class_may_be_a_link(folder, capsys):
     (folder / "pneumonia").rename(folder.parent / "elsewhere")
     (folder / "pneumonia").symlink_to(folder.parent / "elsewhere")
     assert load(folder, capsys)[0].class_names == CLASSES
-    (folder / "normal" / "again").symlink_to(folder)  # and a ring of them ends
-    assert len(load(folder, capsys)[2]) == 20
+    for name in ("one", "two"):  # and rings are not walked
+        (folder / "normal" / name).symlink_to(folder)
+    assert "20 of 20 files" in load(folder, capsys)[1]
+    (folder / "normal" / "self").symlink_to(folder / "normal" / "self")
+    assert "normal/self: is a link that leads nowhere" in load(folder, capsys)[1]
 
 
 def test_the_same_picture_in_two_classes_is_in_none_and_copies_count_once(folder, capsys):
@@ -214,26 +216,19 @@ def test_a_class_with_too_few_patients_is_refused(folder):
 
 
 def test_what_may_not_be_read_is_said(folder, capsys, monkeypatch):
-    secret, closed, opened, listed = (
-        dicom(folder / "normal" / "secret.dcm"),
-        folder / "pneumonia",
-        Path.open,
-        os.scandir,
-    )
+    secret, closed = dicom(folder / "normal" / "secret.dcm"), folder / "pneumonia"
 
-    def refuse(self, *mode):
-        if self == secret:
-            raise PermissionError(13, "Permission denied", str(secret))
-        return opened(self, *mode)
+    def refuse(path, function):
+        def refused(self, *options):
+            if self == path:
+                raise PermissionError(13, "Permission denied", str(path))
+            return function(self, *options)
 
-    def refuse_folder(path):
-        if str(path) == str(closed):
-            raise PermissionError(13, "Permission denied", str(closed))
-        return listed(path)
+        return refused
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "open", refuse(secret, Path.open))
     assert "left out  1: normal/secret.dcm: may not be read: its owner has to permit it\n" in load(folder, capsys)[1]
-    monkeypatch.setattr(os, "scandir", refuse_folder)
+    monkeypatch.setattr(Path, "iterdir", refuse(closed, Path.iterdir))
     with pytest.raises(PermissionError, match="Permission denied: .*pneumonia cannot be read"):
         data.load(folder)
 

@@ -98,13 +98,10 @@ def load(path: Path, *, size: int | None, seed: int) -> Dataset:
 
 def files(root: Path) -> list[Path]:
     """All files in a folder, in order, links followed, without hidden ones and those that systems leave (__MACOSX)."""
-
-    def fail(error):
-        raise error
-
-    walk = os.walk(root, onerror=fail, followlinks=True)
-    found = (Path(folder, name) for folder, _, names in walk for name in names)
-    return sorted(p for p in found if not any(n.startswith((".", "__")) for n in p.relative_to(root).parts))
+    inside = [path for path in root.iterdir() if not path.name.startswith((".", "__"))]
+    real = root.resolve()  # a link that leads back to it, or above it, would make a ring
+    folders = [path for path in inside if path.is_dir() and not real.is_relative_to(path.resolve())]
+    return sorted([p for p in inside if not p.is_dir()] + [file for folder in folders for file in files(folder)])
 
 
 def _folders(root: Path) -> list[_Item]:
