@@ -400,7 +400,7 @@ def test_frames_and_volumes_give_their_middle_one_and_say_so(folder, capsys):
     clip = dicom(folder / "normal" / "clip.dcm", NumberOfFrames=5, shape=(60, 12), Rows=12)
     frames = imaging.greys(imaging.read_dicom(clip)).image
     values = np.random.default_rng(5).random((12, 12, 7)).astype(np.float32)
-    values[0, 0, 3], values[1, 1, 1] = np.nan, 3  # outside, in the slice that is taken
+    values[0, 0, 3], values[0, 1, 3], values[1, 1, 1] = np.nan, np.inf, 3  # outside, in the slice that is taken
     for name, affine in (("ras", np.eye(4)), ("las", np.diag([-1.0, 1, 1, 1]))):
         there = values if name == "ras" else values[::-1]
         nibabel.save(nibabel.Nifti1Image(there, affine), folder / "pneumonia" / f"{name}.nii.gz")
@@ -413,7 +413,7 @@ def test_frames_and_volumes_give_their_middle_one_and_say_so(folder, capsys):
     np.testing.assert_array_equal(found["normal/clip.dcm"][1][..., 0], frames[2])
     # rows from front to back, columns from the patient's right to left: both axes of RAS turned round
     low = np.nanmin(values)
-    wanted = np.nan_to_num((values[..., 3] - low) / (3 - low), nan=0).T[::-1, ::-1]
+    wanted = np.nan_to_num((values[..., 3] - low) / (3 - low), nan=0, posinf=0).T[::-1, ::-1]
     names = [name for name in ("pneumonia/ras.nii.gz", "pneumonia/las.nii.gz") if name in found]
     assert len(names) == 1, "read alike, so that one is a copy"
     np.testing.assert_allclose(found[names[0]][1][..., 0], wanted, atol=1e-6)

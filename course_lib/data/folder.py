@@ -126,7 +126,7 @@ def _table(table: Path) -> list[_Item]:
     try:
         text = table.read_text(encoding="utf-8-sig")
         mark = max(",;\t", key=text.partition("\n")[0].count)
-        rows = csv.DictReader(io.StringIO(text), delimiter=mark, restval="")
+        rows = csv.DictReader(io.StringIO(text), delimiter=mark)
         names = rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
         content = [(rows.line_num, {key: (row[key] or "").strip() for key in names}) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
