@@ -818,7 +818,16 @@ def test_arguments_reach_the_right_command():
     assert (options.numbers, options.save) == (["01", "7"], True)
     assert course.parse(["test", "--quick"]).quick and course.parse(["test", "--lesson", "13"]).lesson == "13"
     assert course.parse(["new", "segmentation"]).topic == "segmentation" and course.parse(["stale", "--write"]).write
-    for wrong in (["lab", "--autor"], ["run", "--frob"], ["book"], ["new"], ["test", "--quick", "--lesson", "1"], []):
+    assert course.parse(["grade", "week 1"]).folder == "week 1"
+    for wrong in (
+        ["lab", "--autor"],
+        ["run", "--frob"],
+        ["book"],
+        ["new"],
+        ["grade"],
+        ["test", "--quick", "--lesson", "1"],
+        [],
+    ):
         with pytest.raises(SystemExit):
             course.parse(wrong)
 
