@@ -25,7 +25,7 @@ html_title = project
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
-html_theme_options = {"use_download_button": False, "show_toc_level": 2, "navbar_persistent": []}
+html_theme_options = {"use_download_button": False, "show_toc_level": 2, "navigation_depth": 1, "navbar_persistent": []}
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 toc_object_entries_show_parents = "hide"
 # One file with its glyphs inside: no font is loaded, from nowhere.
