@@ -18,14 +18,14 @@ nb_code_prompt_show = nb_code_prompt_hide = "Code"
 myst_enable_extensions = ["dollarmath", "linkify"]
 myst_linkify_fuzzy_links = False  # course.py is no address
 myst_heading_anchors = 3
-suppress_warnings = ["mystnb.unknown_mime_type"]
 
 html_theme = "sphinx_book_theme"
 html_title = project
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
-html_theme_options = {"use_download_button": False, "show_toc_level": 2, "navigation_depth": 1, "navbar_persistent": []}
+html_show_search_summary = False  # it fetches pages, which a browser refuses to a page from the disk
+html_theme_options = {"use_download_button": False, "show_toc_level": 2, "max_navbar_depth": 1, "navbar_persistent": []}
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 toc_object_entries_show_parents = "hide"
 # One file with its glyphs inside: no font is loaded, from nowhere.

@@ -133,7 +133,9 @@ def faults(site: Path) -> Iterator[str]:
             yield f"{name}: the picture {picture} has no alternative text"
         for address in page.loads:
             parts = urlsplit(address)
-            if parts.netloc or parts.scheme not in ("", "data"):
+            if parts.scheme == "data":
+                continue
+            if parts.netloc or parts.scheme:
                 yield f"{name} loads {address} from a network"
             elif parts.path and not (path.parent / unquote(parts.path)).is_file():
                 yield f"{name} loads {address}, which is not there"

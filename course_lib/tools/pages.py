@@ -8,7 +8,6 @@ import ast
 import contextlib
 import copy
 import importlib
-import inspect
 import io
 import re
 import tomllib
@@ -133,7 +132,8 @@ def terms(notebooks: dict[str, dict]) -> dict[str, list[tuple[str, str, str]]]:
 
 def _plain(sentence):
     """A sentence, an item of a list or a row of a table as a sentence."""
-    return sentence.removeprefix("- ").strip("| ").replace(" | ", " · ").replace("\0", " ")
+    sentence = re.sub(r"^\*\*[^*]+[.:]\*\* ", "", sentence.removeprefix("- "))  # without "**Exercise.**"
+    return sentence.strip("| ").replace(" | ", " · ").replace("\0", " ")
 
 
 def _kept(formula):
@@ -171,20 +171,27 @@ def formulas(notebooks: dict[str, dict]) -> Iterator[tuple[str, str, str, bool]]
 
 def formula_index(notebooks: dict[str, dict], table: Path) -> list[dict]:
     """The rows of docs/formulas.toml, each with `file`, `heading` and `formula`: the first formula of its lesson that
-    begins as `starts` says. Raises ValueError where a row finds none."""
+    begins as `starts` says; then, with the heading for a name and without `code`, the displayed formulas that no row
+    has found. Sorted by lesson. Raises ValueError where a row finds none.
+    """
     everything = list(formulas(notebooks))
     rows = tomllib.loads(table.read_text(encoding="utf-8"))["formula"]
     for row in rows:
-        for name, heading, formula, _ in everything:
-            if name[3:-6] == row["lesson"] and formula.startswith(row["starts"]):
-                row.update(file=name, heading=heading, formula=formula)
-                break
-        else:
+        fits = [found for found in everything if found[0][3:-6] == row["lesson"] and found[2].startswith(row["starts"])]
+        if not fits:
             raise ValueError(
                 f"{table.name}: no formula of the lesson {row['lesson']} begins with {row['starts']!r}; "
                 f"mend the row “{row['name']}”."
             )
-    return sorted(rows, key=lambda row: row["file"])
+        row["file"], row["heading"], row["formula"], _ = fits[0]
+    known = {(row["file"], row["formula"]) for row in rows}
+    rows += [
+        {"name": heading, "file": name, "heading": heading, "formula": formula}
+        for name, heading, formula, displayed in everything
+        if displayed and (name, formula) not in known
+    ]
+    places = {found[:3]: number for number, found in reversed(list(enumerate(everything)))}
+    return sorted(rows, key=lambda row: places[row["file"], row["heading"], row["formula"]])
 
 
 def formula_page(notebooks: dict[str, dict], table: Path) -> str:
@@ -196,10 +203,11 @@ def formula_page(notebooks: dict[str, dict], table: Path) -> str:
             lines += ["", f"## {title(notebooks[row['file']])}"]
         last = row["file"]
         where = link(row["file"], row["heading"], row["heading"])
-        kind = "py:class" if row["code"].rpartition(".")[2][:1].isupper() else "py:func"
-        lines += ["", f"**{row['name']}.** {where}", "", f"$$\n{row['formula']}\n$$", ""]
-        code = f"{{{kind}}}`{row['code']}`" if ".lessons." not in row["code"] else f"`{row['code']}`"
-        lines += [f"Code: {code}. Test: `{row['test']}`."]
+        name = "" if row["name"] == row["heading"] else f"**{row['name']}.** "
+        lines += ["", f"{name}{where}", "", f"$$\n{row['formula']}\n$$", ""]
+        if "code" in row:
+            code = "`{}`" if ".lessons." in row["code"] else "{{py:obj}}`{}`"
+            lines += [f"Code: {code.format(row['code'])}. Test: `{row['test']}`."]
     return "\n".join([*lines, ""])
 
 
@@ -266,7 +274,7 @@ def docstring(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
     """A docstring as Markdown: each line "name: …" an item, "Returns" and "Raises" paragraphs, what is indented code."""
     lines: list[str] = []
     item = code = False
-    for line in inspect.cleandoc(ast.get_docstring(node) or "").splitlines():
+    for line in (ast.get_docstring(node) or "").splitlines():
         named = re.match(r"([\w`][\w`*, ]*): (?=\S)", line)
         code = line.startswith("    ") and (code or (not item and lines[-1:] == [""]))
         if code:
