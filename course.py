@@ -560,7 +560,9 @@ def parse(arguments):
         "--solved", choices=["reference", "other"], help="for authors: with all exercises solved, in this style"
     )
     sub = commands.add_parser("book", help="make the web book from the stored outputs, in build/book/site")
-    sub.add_argument("--teacher", action="store_true", help="with solutions, and answers unfolded, in build/teacher/site")
+    sub.add_argument(
+        "--teacher", action="store_true", help="with solutions, and answers unfolded, in build/teacher/site"
+    )
     sub = commands.add_parser("slides", help="make a deck of slides of a lesson, one HTML file, in build/slides")
     sub.add_argument("numbers", nargs="+", metavar="NUMBER", help="such as 01 07")
     sub = commands.add_parser("new", help="for authors: start a lesson from the template")

@@ -115,7 +115,9 @@ def test_a_docstring_becomes_markdown(tmp_path):
 
 # ---- What a finished site must not have
 
-GOOD = '<a id="top"></a><a href="b.html#end">on</a><a href="https://example.org">out</a><img src="p.png" alt="a picture">'
+GOOD = (
+    '<a id="top"></a><a href="b.html#end">on</a><a href="https://example.org">out</a><img src="p.png" alt="a picture">'
+)
 
 
 @pytest.fixture

@@ -150,7 +150,9 @@ def faults(site: Path) -> Iterator[str]:
             elif target in found and fragment and fragment not in found[target].ids:
                 yield f"{name} links to {address}, where nothing has this name"
     for path in sorted(site.rglob("*.css")):
-        for address in re.findall(r"(?:url\(|@import )\s*[\"']?((?:https?:)?//[^\"')]+)", path.read_text(encoding="utf-8")):
+        for address in re.findall(
+            r"(?:url\(|@import )\s*[\"']?((?:https?:)?//[^\"')]+)", path.read_text(encoding="utf-8")
+        ):
             yield f"{path.relative_to(site).as_posix()} loads {address} from a network"
 
 

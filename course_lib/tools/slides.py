@@ -21,7 +21,7 @@ from course_lib.tools.pages import title
 
 def slides(notebook: dict) -> list[list[str]]:
     """The HTML of the slides of `notebook` (its JSON), by column. Raises ValueError if no cell has the tag `slide`."""
-    export = HTMLExporter(template_name="basic")
+    export = HTMLExporter(template_name="basic", exclude_anchor_links=True)
     columns: list[list[str]] = []
     for cell in notebook["cells"]:
         if "slide" not in cell["metadata"].get("tags", []):
