@@ -1,5 +1,6 @@
 """Slides: key cells become a deck in one file, which opens without a network and in which every slide fits."""
 
+import importlib.util
 import re
 
 import nbformat
@@ -16,7 +17,7 @@ TAGGED = [
     if '"slide"' in path.read_text(encoding="utf-8")
 ]
 needs_packages = pytest.mark.skipif(
-    slides.importlib.util.find_spec("sphinx_revealjs") is None or slides.importlib.util.find_spec("mathjax") is None,
+    None in map(importlib.util.find_spec, ["sphinx_revealjs", "mathjax"]),
     reason="the packages of book and slides are not installed: pip install --editable .[book]",
 )
 
@@ -55,6 +56,7 @@ def test_a_lesson_without_slides_gets_a_sentence(capsys):
     assert slides.main(["99"]) == 1 and "There is no lesson '99'" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @needs_packages
 @pytest.mark.parametrize("path", TAGGED, ids=lambda path: path.stem)
 def test_a_deck_needs_no_other_file(path, tmp_path):

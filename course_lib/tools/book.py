@@ -89,11 +89,10 @@ def write_pages(folder: Path, teacher: bool, root: Path = ROOT) -> None:
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
-def build(folder: Path, teacher: bool = False, root: Path = ROOT) -> int:
-    """Write pages and site into `folder`. Returns the exit status of Sphinx, which says itself what was wrong."""
-    write_pages(folder / "pages", teacher, root)
+def sphinx(folder: Path, root: Path = ROOT, builder: str = "html") -> int:
+    """Read `folder`/pages and write `folder`/site. Returns the exit status of Sphinx, which says itself what was wrong."""
     shutil.rmtree(folder / "site", ignore_errors=True)
-    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--jobs", "auto"]
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--builder", builder]
     command += ["--conf-dir", str(root / "docs"), "--doctree-dir", str(folder / "doctrees")]
     return subprocess.call([*command, str(folder / "pages"), str(folder / "site")])
 
@@ -162,7 +161,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--teacher", action="store_true", help="with solutions, and answers unfolded")
     teacher = parser.parse_args(arguments).teacher
     folder = ROOT / "build" / ("teacher" if teacher else "book")
-    if build(folder, teacher):
+    write_pages(folder / "pages", teacher)
+    if sphinx(folder):
         return 1
     problems = list(faults(folder / "site"))
     print(*problems, sep="\n")
