@@ -85,9 +85,11 @@ def test_each_exercise_gets_what_its_check_would_say(tmp_path):
 
 def test_what_was_not_tried_is_no_wrong_answer(tmp_path):
     stub = "def area_mm2(rows, columns, spacing):\n    return ...  # your code\n\n\narea_mm2 = exercises.area_mm2.check(area_mm2)"
+    stub += "\narea_mm2 = exercises.area_mm2.check(area_mm2)"  # which has been given ours
     twice = BATCH + "\nas_batch = exercises.as_batch.check(as_batch)"
     failing = "helper = no_such_name\n\n\ndef centre(images):\n    return helper\n\n\nexercises.centre.check(centre)"
-    marked = grade.mark("bert", write(tmp_path / NAME, stub, twice, failing, 'exercises.same_image.check("…")'))
+    again = 'exercises.centre.check(...)\nexercises.same_image.check("…")'
+    marked = grade.mark("bert", write(tmp_path / NAME, stub, twice, failing, again))
     assert outcomes(marked) == {
         "area_mm2": NOT_ATTEMPTED,
         "as_batch": CORRECT,
@@ -183,6 +185,7 @@ def test_a_hostile_answer_costs_its_own_mark(tmp_path, short, deed):
 )
 def test_a_process_that_is_shut_in_finds_no_network_no_other_files_and_no_way_out(tmp_path):
     other = write(tmp_path / "anna" / NAME, area())
+    fork = "" if list(sandbox.left_open()) else "fork"  # the number of processes is only watched, for root
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         lines = [
@@ -191,14 +194,15 @@ def test_a_process_that_is_shut_in_finds_no_network_no_other_files_and_no_way_ou
             f"def connect(): socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 3)",
             f"def look(): open({str(other)!r})",
             f"def home(): os.listdir({str(Path.home())!r}); open({str(Path.home() / '.profile')!r})",
-            f"def write(): open({sys.prefix + '/x'!r}, 'w')",
-            "def course(): open(exercises.__file__, 'w')",
+            "def write(path): assert not os.statvfs(path).f_flag & os.ST_RDONLY",
+            f"def python(): write({sys.prefix!r})",
+            "def course(): write(exercises.__file__)",
             "def mount(): subprocess.run(['mount', '-o', 'remount,rw,bind', '/usr'], check=True)",
             "def end(): os.kill(os.getppid() or -1, 9)",
             "def fork():",
             "    for n in range(5000):",
             "        if not os.fork(): signal.pause()",
-            "for deed in (connect, look, home, write, course, mount, end, fork):",
+            f"for deed in (connect, look, home, python, course, mount, end, {fork}):",
             "    try:",
             "        deed()",
             "        found.append(deed.__name__)",
@@ -216,12 +220,16 @@ def test_a_process_that_is_shut_in_finds_no_network_no_other_files_and_no_way_ou
 def test_what_an_answer_leaves_running_is_ended(tmp_path, short, monkeypatch, shut):
     if not shut:
         monkeypatch.setattr(sandbox, "shut_in", lambda: None)
-    sleep = "import os; os.execlp('sleep', 'sleep', '987654')"
-    lines = ["import os", "for n in range(9):", f"    if not os.fork(): {sleep}", "import time", "time.sleep(60)"]
-    marked = grade.mark("eve", write(tmp_path / NAME, area(*lines), BATCH))
+    fork = ["import os", "if not os.fork(): os.setsid() or os.execlp('sleep', 'sleep', '987654')"]
+    waits = area(*fork, "import time", "time.sleep(60)")
+    goes = BATCH.replace("    return", "".join(f"    {line}\n" for line in fork) + "    return")
+    marked = grade.mark("eve", write(tmp_path / NAME, waits, goes))
     assert outcomes(marked)["area_mm2"] == NOT_YET and outcomes(marked)["as_batch"] == CORRECT
+    assert [sentence.split(": was stopped, because it ")[1] for sentence in marked.for_teacher] == [
+        "was still running when its time was over.",
+        "left other processes running.",
+    ]
     assert not [process for process in psutil.process_iter(["cmdline"]) if "987654" in (process.info["cmdline"] or [])]
-    assert ["was stopped" in sentence for sentence in marked.for_teacher] == [True]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
@@ -418,7 +426,7 @@ def test_results_arrive_as_they_were():
     "nonsense",
     [
         {"array": "AAAA", "dtype": "O", "shape": [1]},
-        {"array": "AAAA", "dtype": "i4,i4", "shape": [1]},
+        {"array": "AAAAAAAAAAA=", "dtype": "i4,i4", "shape": [1]},
         {"array": "AAAAAAAAAAA=", "dtype": "<i8", "shape": [10**12]},
         {"dict": [[[1], 2]]},
         {"unknown": 1},
@@ -529,3 +537,12 @@ def test_a_project_leaves_the_points_to_the_teacher(tmp_path, monkeypatch):
     card["claims"]["card"], card["recipe"]["code"]["my_rule"] = "Added afterwards.", "def my_rule(): return 0.4"
     assert lines(card).count("no cell") == 2
     assert "There is nothing to judge: KeyError" in lines({"claims": {}})
+
+
+@pytest.mark.parametrize("path", sorted((grade.ROOT / "docs" / "handins").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_the_sample_hand_ins_are_marked(path):
+    marked = grade.mark(path.stem, path)
+    assert marked.lesson == "capstone" and CORRECT in outcomes(marked).values()
+    assert sum(marked.project["rubric"].values()) == 100 and "no cell" not in "\n".join(
+        grade.project_lines(marked.project)
+    )

@@ -167,8 +167,10 @@ def best_of(box, marked, exercise, attempts, content, end) -> Verdict:
         except sandbox.Ended as ended:
             verdict = Verdict(NOT_YET, f"Your code {ended}.")
         except (ValueError, KeyError, TypeError, RecursionError):  # of `decode`: nonsense in place of a reply
-            verdict = Verdict(NOT_YET, "Your code sent something that is no result.")
-        if verdict.outcome == NOT_YET and box.ended is not None:
+            verdict = Verdict(NOT_YET, f"Your code {box.stop('sent something that is no result')}.")
+        if box.process is not None and box.has_started_others():
+            box.stop("left other processes running")
+        if box.ended is not None:
             marked.for_teacher.append(f"{exercise.name}: was stopped, because it {box.ended}.")
             box.ended = None
         if number == 0 or ORDER.index(verdict.outcome) >= ORDER.index(best.outcome):

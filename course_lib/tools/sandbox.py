@@ -114,7 +114,11 @@ class Sandbox:
                 raise
             said = self.said.decode(errors="replace")
             raise RuntimeError(f"The process for a student's code did not start: {said}") from None
-        self.answered = True
+        self.answered, self.alone = True, len(self._family())
+
+    def has_started_others(self) -> bool:
+        """Whether the process has children that are still there."""
+        return len(self._family()) > self.alone
 
     def _count(self, stream):
         while chunk := stream.read1(65536):
