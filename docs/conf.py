@@ -32,3 +32,5 @@ toc_object_entries_show_parents = "hide"
 html_static_path = [str(HERE / "_static"), f"{MATHJAX}/static/mathjax/es5/tex-svg-full.js"]
 html_css_files = ["book.css"]
 mathjax_path = "tex-svg-full.js"
+
+linkcheck_ignore = [r"https://(dx\.)?doi\.org/"]

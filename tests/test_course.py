@@ -833,6 +833,16 @@ def test_arguments_reach_the_right_command():
             course.parse(wrong)
 
 
+def test_book_and_slides_have_their_packages_installed_first(monkeypatch):
+    calls = []
+    monkeypatch.setattr(course, "prepare", lambda root, tests=False: calls.append(("prepare", tests)))
+    monkeypatch.setattr(course, "tool", lambda root, name, arguments: calls.append((name, arguments)) or 0)
+    for arguments in (["book"], ["book", "--teacher"], ["slides", "01", "7"]):
+        assert course.main(arguments) == 0
+    assert calls[::2] == [("prepare", True)] * 3
+    assert calls[1::2] == [("book", []), ("book", ["--teacher"]), ("slides", ["01", "7"])]
+
+
 @pytest.mark.parametrize("error", [course.Problem("a sentence"), KeyboardInterrupt(), PermissionError(13, "no", "x")])
 def test_errors_are_sentences(monkeypatch, capsys, error):
     def fail(*arguments):

@@ -19,7 +19,10 @@ from course_lib.tools.notebooks import CODING, EXPLORER
 CHECK = re.compile(r"^(?:\w+ = )?exercises\.(\w+)\.check\(", re.MULTILINE)
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\\$])\$([^$]+?)\$", re.DOTALL)
-FOLDED = {"hide-input"}
+MOVES = """\
+```{tip}
+This picture moves in the notebook: `python3 course.py lab` opens it with sliders and lists for what it depends on.
+```"""
 
 
 def source(cell: dict) -> str:
@@ -66,7 +69,7 @@ def lesson(notebook: dict, topic: str, teacher: bool) -> dict:
         tags = cell["metadata"].get("tags", [])
         if "anywhere" in tags:
             continue
-        cell["metadata"] = {"tags": sorted(FOLDED & set(tags))}
+        cell["metadata"] = {"tags": ["hide-input"] if "hide-input" in tags else []}
         cells.append(cell)
         if cell["cell_type"] == "markdown":
             cell["source"] = text.replace("<details>", "<details open>") if teacher else text
@@ -75,15 +78,12 @@ def lesson(notebook: dict, topic: str, teacher: bool) -> dict:
             if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
                 cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
         if EXPLORER.search(text):
-            cells.append(_markdown(cell, f"```{{tip}}\nThis picture moves in the notebook: {MOVES}\n```"))
+            cells.append(_markdown(cell, MOVES))
         for name in CHECK.findall(text):
             cell["outputs"] = []
             if teacher:
                 cells.append(_markdown(cell, _solution(topic, name, bool(CODING.search(text)))))
     return {**notebook, "cells": cells, "metadata": {"language_info": {"name": "python"}}}
-
-
-MOVES = "`python3 course.py lab` opens it with sliders and lists for everything that it depends on."
 
 
 def _markdown(cell, text):
