@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 
-from course_lib import ROOT, recurrent, results
+from course_lib import ROOT, results
 from course_lib.data import echo_cine
 from course_lib.lessons.clips_to_sequences import model as clips
 from course_lib.lessons.rnn_lstm_gru import explorers, model
@@ -123,10 +123,6 @@ def test_training_ends_with_a_rate_of_zero_and_clips_the_gradients():
     assert not np.allclose(before[0], network.get_weights()[0])
 
 
-SHARED = [recurrent.rnn_step, recurrent.lstm_gates, recurrent.lstm_step, recurrent.gru_step]
-SHARED += [clips.without_drift, clips.cavity_curve]
-
-
-@pytest.mark.parametrize("function", SHARED, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("function", [clips.without_drift, clips.cavity_curve], ids=lambda function: function.__name__)
 def test_the_notebook_defines_it_as_the_library_does(function):
     assert notebooks.same_code(ROOT / "notebooks/13_rnn_lstm_gru.ipynb", function.__name__, function)

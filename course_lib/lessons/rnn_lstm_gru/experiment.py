@@ -12,9 +12,10 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from course_lib import data, ops, recurrent, sequences
+from course_lib import data, ops, sequences
 from course_lib.data import echo_cine
 from course_lib.lessons.clips_to_sequences.model import CAVITY, cavity_curve, mae, shuffled, without_drift
+from course_lib.lessons.rnn_lstm_gru import recurrent
 from course_lib.lessons.rnn_lstm_gru.model import cnn_gru, fit, moving, per_frame, segments, sequence_model
 from course_lib.models import keras, layers
 from course_lib.tools.experiment import main
