@@ -57,26 +57,8 @@ def catalogue() -> Catalogue:
         Entry(f'sample("{name}")', entry.title, "real", "offline", entry.licence, entry.source)
         for name, entry in SAMPLES.items()
     ]
-    rows.append(
-        Entry(
-            'load("brain-lesions")',
-            brain_lesions.TITLE,
-            "simulated lesions, real template",
-            "offline",
-            brain_lesions.LICENCE,
-            brain_lesions.SOURCE,
-        )
-    )
-    rows.append(
-        Entry(
-            'load("echo-cine")',
-            echo_cine.TITLE,
-            "simulated motion, real frames",
-            "offline",
-            echo_cine.LICENCE,
-            echo_cine.SOURCE,
-        )
-    )
+    for name, made in (("brain-lesions", brain_lesions), ("echo-cine", echo_cine)):
+        rows.append(Entry(f'load("{name}")', made.TITLE, made.KIND, "offline", made.LICENCE, made.SOURCE))
     for name, about in medmnist.known().items():
         offline = f"download of {about['megabytes']} MB"
         what = f"{about['title']}; {about['task']}"
