@@ -79,7 +79,7 @@ CAVITIES = {
 }
 USUAL = 60.0, 47.0  # length and width of a cavity of the usual size at its largest volume
 GRID = np.mgrid[0:240:2, 50:290:2].astype(float)  # every second row and column that a clip can show
-KNOTS, WARP = 7, 4.0  # how many the spline that deforms a frame has each way, and the standard deviation at each
+KNOTS, WARP = 6, 8.0  # how many the spline that deforms a frame has each way, and how far each is moved at most
 FADE = 14.0  # the deformation falls to nothing over this distance from the cavity's contour
 BEND = 5.0  # of a cavity's axis, at most
 WIDEST = 0.6  # where the cavity is widest, as a share of the way from the apex to the mitral plane
@@ -263,7 +263,7 @@ def draw_patient(rhythm: int, seed: tuple[int, ...]) -> Patient:
         early_filling=rng.uniform(0.65, 0.9),
         longitudinal=rng.uniform(0.14, 0.26),
         frame=list(CAVITIES)[rng.integers(len(CAVITIES))],
-        warp=WARP * rng.standard_normal((2, KNOTS, KNOTS)),
+        warp=rng.uniform(-WARP, WARP, (2, KNOTS, KNOTS)),
         length=USUAL[0] * pixel * size**0.2 * shape,  # a larger cavity is rounder
         width=USUAL[1] * pixel * size**0.4 / shape**0.5,
         bend=rng.uniform(-BEND, BEND) * pixel,
@@ -303,7 +303,7 @@ def _spline() -> np.ndarray:
     """Weights of the knots for the rows of `GRID`, and for its columns, which are as many."""
     from scipy.interpolate import CubicSpline
 
-    return CubicSpline(np.linspace(0, 1, KNOTS), np.eye(KNOTS))(np.linspace(0, 1, GRID.shape[1]))
+    return CubicSpline(np.linspace(0, 1, KNOTS), np.eye(KNOTS), bc_type="natural")(np.linspace(0, 1, GRID.shape[1]))
 
 
 def _anatomy(patient: Patient) -> np.ndarray:
