@@ -266,6 +266,34 @@ def test_the_picture_follows_the_contour():
         )
 
 
+def beside_the_axis(patient, clip):
+    """Mean grey level where the wall is only while the cavity is small: at both sides of its widest part, 0.85 of the half
+    width at a volume of 1 away from the axis."""
+    apex, base, _ = echo_cine.CAVITIES[patient.frame]
+    axis, pixel = np.subtract(base, apex), echo_cine.SIZE / echo_cine.FIELD * patient.view
+    contour = patient.contour(1.0)
+    half = len(contour) // 2
+    widest = np.argmin(np.abs(contour[:half, 0] - 0.6 * patient.length))
+    sides = contour[[widest, 2 * half - 1 - widest]]
+    along, across = (sides.mean(0) + 0.85 * (sides - sides.mean(0))).T
+    turn = patient.turn + np.arctan2(axis[1], axis[0])
+    along = along - np.hypot(*axis) * pixel / 2
+    places = np.stack([np.cos(turn) * along - np.sin(turn) * across, np.sin(turn) * along + np.cos(turn) * across])
+    middle = (echo_cine.SIZE - 1) / 2 + (np.add(apex, base) / 2 - echo_cine.MIDDLE) * pixel + patient.shift
+    return ndimage.map_coordinates(clip.mean(0), places + middle[:, None], order=1).mean()
+
+
+def test_the_wall_comes_where_the_contour_says():
+    """Also across the axis: where the contour has passed, wall is seen."""
+    gain = []
+    for number in range(24):
+        seed = (1, 0, number)
+        patient = echo_cine.draw_patient(0, seed)
+        wide, narrow = (beside_the_axis(patient, still(0, seed, volume)) for volume in (1.0, 0.45))
+        gain.append(narrow / wide)
+    assert np.median(gain) > 1.25 and np.mean(np.array(gain) > 1) > 0.8
+
+
 def test_rhythm_shows_in_the_beats_and_in_nothing_else(many):
     spread = np.array([np.std(np.log(np.diff(p.beats[(p.beats > 0) & (p.beats < echo_cine.SECONDS)]))) for p in many])
     rhythm = np.array([patient.rhythm for patient in many])
