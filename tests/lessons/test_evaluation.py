@@ -5,8 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
 
-from course_lib import results
-from course_lib.lessons.evaluation import explorers, model
+from course_lib import evaluate, results
+from course_lib.lessons.evaluation import exercises, explorers, model
 from course_lib.ops import softmax
 
 
@@ -62,13 +62,14 @@ def test_with_nobody_called_ill_there_is_no_precision():
 
 def test_stored_scores_give_the_stored_accuracies():
     runs = {arm: results.load(f"evaluation/{arm}") for arm in ("cnn", "half", "noisy", "marker")}
-    assert len(runs["cnn"]) == len(runs["marker"]) == 5
+    assert len(runs["cnn"]) == len(runs["marker"]) == 10
     for arm in ("cnn", "half", "noisy"):
         for seed, run in runs[arm].items():
             scores = results.arrays(f"evaluation/{arm}", seed)
-            assert np.unique(scores["test_groups"]).size == 160
+            assert np.unique(scores["test_groups"]).size == 500
             answers = softmax(scores["test"].astype(float)).argmax(axis=1)
-            assert accuracy_score(scores["test_label"], answers) == pytest.approx(run["accuracy"], abs=1e-4)
+            assert run["rate"] == model.best_rate("half" if arm == "half" else "cnn")
+            assert accuracy_score(scores["test_label"], answers) == pytest.approx(run["accuracy"]["test"], abs=1e-4)
 
 
 IMAGES = np.random.default_rng(0).uniform(0, 0.8, (6, 32, 32, 1)).astype(np.float32)
@@ -104,3 +105,22 @@ def test_the_five_tests_show_the_same_images_with_the_marker_here_and_there():
     both, labels = model.twice(IMAGES, mass)
     assert np.array_equal(both, np.concatenate([tests["no marker"], tests["marker on all"]]))
     assert labels.tolist() == [0, 0, 1, 1, 1, 1] * 2
+
+
+def test_what_students_write_is_what_the_library_does():
+    rng = np.random.default_rng(0)
+    truth, patient = rng.permutation(np.repeat([0, 1], 40)), rng.permutation(np.repeat(np.arange(16), 5))
+    score = np.round(rng.normal(truth, 1), 1)
+    for share in (0.5, 0.9, 0.95, 1):
+        chosen = exercises.choose_threshold.reference(truth, score, share)
+        assert chosen == evaluate.operating_point(truth, score, sensitivity=share)
+    assert np.allclose(exercises.by_patient.reference(score, patient)[1], evaluate.by_patient(score, patient))
+    assert exercises.area_under_roc.reference(truth, score) == pytest.approx(roc_auc_score(truth, score))
+    assert exercises.ppv.reference(0.9, 0.8, 0.03) == pytest.approx(evaluate.predictive_values(0.9, 0.8, 0.03)[0])
+    for n, level in [(1, 0.95), (40, 0.9), (120, 0.99)]:
+        limit = exercises.upper_limit.reference(n, level)
+        assert limit == pytest.approx(evaluate.exact_limits(0, n, level=level)[1])
+    right = score > 0.5
+    middle = np.percentile(exercises.patient_bootstrap.reference(right, patient, 0, 2000), [2.5, 97.5])
+    theirs = evaluate.bootstrap(lambda r: np.mean(r), right, groups=patient, repeats=2000)
+    assert middle == pytest.approx([theirs.low, theirs.high], abs=0.02)

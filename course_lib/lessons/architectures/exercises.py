@@ -4,12 +4,9 @@ import math
 
 import numpy as np
 
-from course_lib.exercises import Choice, Coding, Mistake, progress
+from course_lib.exercises import Choice, Coding, Mistake, Wrong, progress
 
 TOPIC = "architectures"
-
-
-# ---- multiply_adds ------------------------------------------------------------------------------
 
 
 def _multiply_adds(size, kernel, c_in, c_out, stride):
@@ -22,37 +19,88 @@ def _multiply_adds_whole_numbers(size, kernel, c_in, c_out, stride):
     return side * side * c_out * (kernel * kernel * c_in)
 
 
+def _multiply_adds_with_floats(size, kernel, c_in, c_out, stride):
+    return np.ceil(size / stride) ** 2 * kernel**2 * c_in * c_out
+
+
+def _by_side(side):
+    """The answer for an output of another side, side(size, kernel, stride)."""
+    return lambda size, kernel, c_in, c_out, stride: side(size, kernel, stride) ** 2 * kernel**2 * c_in * c_out
+
+
+_ODD, _EVEN_KERNEL = (33, 5, 3, 8, 2), (8, 2, 6, 5, 2)
+
 multiply_adds = Coding(
     topic=TOPIC,
     name="multiply_adds",
     reference=_multiply_adds,
-    also_correct=(_multiply_adds_whole_numbers,),
-    inputs=lambda: [(32, 3, 1, 16, 1), (32, 3, 16, 32, 2), (33, 5, 3, 8, 2), (8, 1, 64, 10, 1), (56, 7, 3, 24, 4)],
+    also_correct=(_multiply_adds_whole_numbers, _multiply_adds_with_floats),
+    inputs=lambda: [
+        (32, 3, 1, 16, 1),
+        (32, 3, 16, 32, 2),
+        _ODD,
+        (8, 1, 64, 10, 1),
+        (56, 7, 3, 24, 4),
+        (5, 3, 2, 7, 2),
+        _EVEN_KERNEL,
+        (10, 4, 1, 3, 3),
+        (3, 5, 2, 2, 1),  # a kernel larger than the image
+        (4, 1, 3, 2, 7),  # a stride larger than the image
+        (1024, 3, 512, 512, 1),
+    ],
     mistakes=(
         Mistake(
-            lambda size, kernel, c_in, c_out, stride: size**2 * kernel**2 * c_in * c_out,
-            "The stride is missing: with stride 2 the kernel stops at fewer places.",
+            _by_side(lambda size, kernel, stride: size),
+            "Your results are those of stride 1: with stride 2 the kernel stops at fewer places.",
         ),
         Mistake(
             lambda size, kernel, c_in, c_out, stride: math.ceil(size**2 / stride) * kernel**2 * c_in * c_out,
-            "The stride counts along rows and along columns, so it acts twice.",
+            "Your results count the stride once. It acts along rows and along columns, so twice.",
         ),
         Mistake(
-            lambda size, kernel, c_in, c_out, stride: (size // stride) ** 2 * kernel**2 * c_in * c_out,
-            "Right where the stride divides the size. With 'same' padding a last, incomplete step counts too: round up.",
+            _by_side(lambda size, kernel, stride: size // stride),
+            "Your results are right where the stride divides the size. With 'same' padding a last, incomplete step counts "
+            "too: round up.",
         ),
         Mistake(
             lambda size, kernel, c_in, c_out, stride: math.ceil(size / stride) ** 2 * kernel**2 * c_out,
-            "A kernel is as deep as its input: it multiplies in every input channel.",
+            "Your results are those of one input channel. A kernel is as deep as its input.",
         ),
         Mistake(
             lambda size, kernel, c_in, c_out, stride: kernel**2 * c_in * c_out,
-            "These are the layer's weights. Each is used again at every place of the output.",
+            "Your results are the layer's weights. Each is used again at every place of the output.",
         ),
         Mistake(
-            lambda size, kernel, c_in, c_out, stride: ((size - kernel) // stride + 1) ** 2 * kernel**2 * c_in * c_out,
-            "That is the number of places without padding. With 'same' padding and stride 1 no place is lost.",
+            _by_side(lambda size, kernel, stride: (size - kernel) // stride + 1),
+            "Your results are those without padding. With 'same' padding and stride 1 no place is lost.",
         ),
+        Mistake(
+            lambda size, kernel, c_in, c_out, stride: math.ceil(size / stride) ** 2 * (kernel**2 * c_in + 1) * c_out,
+            "Your results count the biases, which are added and multiply nothing.",
+        ),
+        Mistake(
+            lambda size, kernel, c_in, c_out, stride: 2 * _multiply_adds(size, kernel, c_in, c_out, stride),
+            "Your results are twice ours: a multiplication and its addition count as one here.",
+        ),
+    ),
+    wrong=(
+        Wrong(_by_side(lambda size, kernel, stride: round(size / stride)), (5, 3, 2, 7, 2)),
+        Wrong(_by_side(lambda size, kernel, stride: size / stride), _ODD),
+        Wrong(_by_side(lambda size, kernel, stride: size // stride + 1), (32, 3, 16, 32, 2)),
+        Wrong(_by_side(lambda size, kernel, stride: (size + 2 * (kernel // 2) - kernel) // stride + 1), _EVEN_KERNEL),
+        Wrong(_by_side(lambda size, kernel, stride: (size + 2 - kernel) // stride + 1), _ODD),
+        Wrong(_by_side(lambda size, kernel, stride: max(size, kernel)), (3, 5, 2, 2, 1)),
+        Wrong(_by_side(lambda size, kernel, stride: math.ceil(size / min(stride, 2))), (56, 7, 3, 24, 4)),
+        Wrong(lambda size, k, c_in, c_out, stride: _multiply_adds(size, 3, c_in, c_out, stride), _ODD),
+        Wrong(lambda size, k, c_in, c_out, stride: _multiply_adds(size, k, c_in, c_out, stride) // k, _ODD),
+        Wrong(lambda size, k, c_in, c_out, stride: _multiply_adds(size, k, c_in, c_out, stride) // c_out, _ODD),
+        Wrong(lambda size, k, c_in, c_out, stride: _multiply_adds(size, k, c_in + c_out, 1, stride), _ODD),
+        Wrong(lambda size, k, c_in, c_out, stride: math.ceil(size / stride) * k**2 * c_in * c_out, _ODD),
+        Wrong(
+            lambda size, k, c_in, c_out, stride: int(_multiply_adds(size, k, c_in, c_out, stride) / 1000) * 1000, _ODD
+        ),
+        Wrong(lambda size, k, c_in, c_out, stride: np.float32(_multiply_adds(size, k, c_in, c_out, stride)) + 1, _ODD),
+        Wrong(lambda size, k, c_in, c_out, stride: float("inf"), _ODD),
     ),
     hints=(
         "How many multiplications does one number of the output need?",
@@ -61,9 +109,6 @@ multiply_adds = Coding(
     ),
     why="Weights say how much a layer can remember, multiply-adds how long it takes; large maps cost time, not weights.",
 )
-
-
-# ---- grouped_parameters -------------------------------------------------------------------------
 
 
 def _grouped_parameters(kernel, c_in, c_out, groups):
@@ -76,29 +121,67 @@ def _grouped_parameters_by_group(kernel, c_in, c_out, groups):
     return one_group * groups
 
 
+_TWO_GROUPS, _THREE_GROUPS = (5, 96, 256, 2), (2, 12, 9, 3)
+
 grouped_parameters = Coding(
     topic=TOPIC,
     name="grouped_parameters",
     reference=_grouped_parameters,
-    also_correct=(_grouped_parameters_by_group,),
-    inputs=lambda: [(5, 96, 256, 2), (3, 384, 384, 2), (3, 8, 16, 1), (3, 12, 24, 4), (1, 6, 6, 6)],
+    also_correct=(
+        _grouped_parameters_by_group,
+        lambda kernel, c_in, c_out, groups: kernel**2 * c_in * c_out / groups + c_out,
+    ),
+    inputs=lambda: [
+        (3, 4, 6, 2),
+        _TWO_GROUPS,
+        (3, 384, 384, 2),
+        (3, 8, 16, 1),
+        (3, 12, 24, 4),
+        (1, 6, 6, 6),
+        _THREE_GROUPS,
+        (7, 64, 16, 8),
+        (3, 5, 15, 5),
+    ],
     mistakes=(
         Mistake(
             lambda kernel, c_in, c_out, groups: kernel**2 * c_in * c_out + c_out,
-            "This is the layer without groups: how many input channels does one kernel see in its group?",
+            "Your results are those of a layer without groups: how many input channels does one kernel see in its group?",
         ),
         Mistake(
             lambda kernel, c_in, c_out, groups: kernel**2 * (c_in // groups) * (c_out // groups) + c_out,
-            "That counts the weights of a single group. The others have weights too.",
+            "Your results count the weights of a single group. The others have weights too.",
+        ),
+        Mistake(
+            lambda kernel, c_in, c_out, groups: (kernel**2 * (c_in // groups) + 1) * (c_out // groups),
+            "Your results are those of a single group, biases included. How many groups are there?",
         ),
         Mistake(
             lambda kernel, c_in, c_out, groups: kernel**2 * (c_in // groups) * c_out,
-            "You left out the biases: one for each output channel.",
+            "Your results lack the biases: one for each output channel.",
         ),
         Mistake(
             lambda kernel, c_in, c_out, groups: kernel**2 * (c_in // groups) * c_out + c_out // groups,
-            "Groups save weights, not biases: every output channel keeps its own.",
+            "Your results hold too few biases. Groups save weights, not biases: every output channel keeps its own.",
         ),
+        Mistake(
+            lambda kernel, c_in, c_out, groups: groups * kernel**2 * c_in * c_out + c_out,
+            "Your results grow with the groups. Groups save weights: how deep is one kernel now?",
+        ),
+    ),
+    wrong=(
+        Wrong(lambda k, c_in, c_out, g: _grouped_parameters(k, c_in, c_out, 2), _THREE_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: _grouped_parameters(3, c_in, c_out, g), _TWO_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: _grouped_parameters(k, c_out, c_in, g), _TWO_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: _grouped_parameters(k, c_in, c_out, min(g, 4)), (7, 64, 16, 8)),
+        Wrong(lambda k, c_in, c_out, g: k * (c_in // g) * c_out + c_out, _TWO_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: k**2 * (c_in // g) * c_out + 1, _TWO_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: k**2 * (c_in // g) * c_out + c_in, _TWO_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: k**2 * (c_in // g) * c_out + c_out * g, _TWO_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: k**2 * (c_in // g) * c_out + g, _TWO_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: k**2 * (c_in // g) + c_out, _TWO_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: (k**2 * c_in * c_out + c_out) / g, _TWO_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: k**2 * (c_in // g + 1) * c_out, _TWO_GROUPS),
+        Wrong(lambda k, c_in, c_out, g: float("nan"), _TWO_GROUPS),
     ),
     hints=(
         "With two groups, half of the kernels see the first half of the input's channels, the others the second half.",
@@ -106,9 +189,6 @@ grouped_parameters = Coding(
     ),
     why="With g groups a layer has a g-th of the weights; AlexNet's two groups let two graphics cards share the work.",
 )
-
-
-# ---- same_field ---------------------------------------------------------------------------------
 
 
 def _same_field(layers, channels):
@@ -124,36 +204,66 @@ def _same_field_by_steps(layers, channels):
     return layers * 3 * 3 * per_weight, field * field * per_weight
 
 
+def _with_field(field):
+    """The answer with another receptive field of the stack."""
+    return lambda layers, channels: (9 * layers * channels**2, field(layers) ** 2 * channels**2)
+
+
 same_field = Coding(
     topic=TOPIC,
     name="same_field",
     reference=_same_field,
-    also_correct=(_same_field_by_steps,),
-    inputs=lambda: [(1, 4), (2, 16), (3, 64), (5, 8)],
+    also_correct=(
+        _same_field_by_steps,
+        lambda layers, channels: float(channels) ** 2 * np.array([9 * layers, (2 * layers + 1) ** 2]),
+    ),
+    inputs=lambda: [(2, 4), (1, 4), (2, 16), (3, 64), (5, 8), (4, 1), (10, 3), (20, 512)],
     mistakes=(
         Mistake(
-            lambda layers, channels: (9 * layers * channels**2, (3 * layers) ** 2 * channels**2),
-            "The single kernel is too large: fields overlap, so a second 3×3 layer does not see six pixels in a row.",
+            _with_field(lambda layers: 3 * layers),
+            "Your single kernel is too large: fields overlap, so a second 3×3 layer does not see six pixels in a row.",
         ),
         Mistake(
             lambda layers, channels: (9 * layers * channels, (2 * layers + 1) ** 2 * channels),
-            "Channels count twice: there are `channels` kernels, and each is `channels` deep.",
+            "Your results count the channels once: there are `channels` kernels, and each is `channels` deep.",
         ),
         Mistake(
             lambda layers, channels: (9 * channels**2, (2 * layers + 1) ** 2 * channels**2),
-            "The first number is that of one 3×3 layer. How many are there?",
+            "Your first number is that of one 3×3 layer. How many are there?",
         ),
         Mistake(
-            lambda layers, channels: ((2 * layers + 1) ** 2 * channels**2, 9 * layers * channels**2),
-            "The two numbers are right but in the other order: first the stack of 3×3 layers.",
+            lambda layers, channels: _same_field(layers, channels)[::-1],
+            "Your two numbers are right but in the other order: first the stack of 3×3 layers.",
         ),
         Mistake(
             lambda layers, channels: (
                 9 * layers * channels**2 + layers * channels,
                 (2 * layers + 1) ** 2 * channels**2 + channels,
             ),
-            "You counted the biases too. The exercise asks for the weights alone.",
+            "Your results count the biases too. The exercise asks for the weights alone.",
         ),
+        Mistake(
+            lambda layers, channels: (9 * layers, (2 * layers + 1) ** 2),
+            "Your results are those of one channel. How many kernels has a layer, and how deep is each?",
+        ),
+    ),
+    wrong=(
+        Wrong(_with_field(lambda layers: layers + 2), (2, 4)),
+        Wrong(_with_field(lambda layers: 2 * layers - 1), (2, 4)),
+        Wrong(_with_field(lambda layers: 2 * layers), (2, 4)),
+        Wrong(_with_field(lambda layers: 3**layers), (2, 4)),
+        Wrong(_with_field(lambda layers: [1, 3, 5, 7][min(layers, 3)]), (5, 8)),
+        Wrong(_with_field(lambda layers: 5), (3, 64)),
+        Wrong(_with_field(lambda layers: float("inf")), (2, 4)),
+        Wrong(lambda n, c: (9 * n * c**2, (2 * n + 1) * c**2), (2, 4)),
+        Wrong(lambda n, c: (9 * n * c**2, n * (2 * n + 1) ** 2 * c**2), (2, 4)),
+        Wrong(lambda n, c: (3 * n * c**2, (2 * n + 1) ** 2 * c**2), (2, 4)),
+        Wrong(lambda n, c: (9**n * c**2, (2 * n + 1) ** 2 * c**2), (2, 4)),
+        Wrong(lambda n, c: (9 * c**2 * 2, (2 * n + 1) ** 2 * c**2), (3, 4)),
+        Wrong(lambda n, c: (9 * n * c * (c + 1) // 2, (2 * n + 1) ** 2 * c**2), (2, 4)),
+        Wrong(lambda n, c: (9 * n * c**2, 2 * n + 1), (2, 4)),
+        Wrong(lambda n, c: _same_field(n, 64), (2, 4)),
+        Wrong(lambda n, c: _same_field(n, c)[0] / _same_field(n, c)[1], (2, 4)),
     ),
     hints=(
         "How many pixels in a row does one output of two stacked 3×3 layers see? Of three?",
@@ -163,8 +273,6 @@ same_field = Coding(
     why="Stacked small kernels see as far with fewer weights, and a ReLU stands between them: VGG's whole idea.",
 )
 
-
-# ---- degradation --------------------------------------------------------------------------------
 
 degradation = Choice(
     topic=TOPIC,
@@ -181,9 +289,6 @@ degradation = Choice(
 )
 
 
-# ---- gradient_factors ---------------------------------------------------------------------------
-
-
 def _gradient_factors(slopes):
     slopes = np.asarray(slopes, dtype=float)
     return np.prod(slopes), np.prod(1 + slopes)  # x + F(x) has the slope 1 + F'(x)
@@ -197,33 +302,72 @@ def _gradient_factors_in_a_loop(slopes):
     return plain, residual
 
 
+def _gradient_factors_backwards(slopes):
+    slopes = np.append(1, slopes)[::-1]
+    return np.array([slopes.cumprod()[-1], (slopes + 1).cumprod()[-1] / 2])
+
+
+_MIXED, _WHOLE = np.array([-0.3, 0.8, 0.2]), np.array([2, -3, 1])
+
 gradient_factors = Coding(
     topic=TOPIC,
     name="gradient_factors",
     reference=_gradient_factors,
-    also_correct=(_gradient_factors_in_a_loop,),
-    inputs=lambda: [([0.5],), ([0.1] * 5,), ([-0.3, 0.8, 0.2],), ([0.0, 0.5],), ([2.0, 1.5, -0.5, 0.25],)],
+    also_correct=(_gradient_factors_in_a_loop, _gradient_factors_backwards),
+    inputs=lambda: [
+        (np.array([0.5]),),
+        (np.full(5, 0.1),),
+        (_MIXED.copy(),),
+        (np.array([0.0, 0.5]),),
+        (np.array([2.0, 1.5, -0.5, 0.25]),),
+        (_WHOLE.copy(),),
+        (np.array([-1.0, 0.7, 3.0]),),  # one block that takes its own copy away
+        (np.array([-2.0, -0.5]),),
+        (np.linspace(-0.4, 0.9, 40),),
+    ],
     mistakes=(
         Mistake(
             lambda slopes: (np.prod(slopes), 1 + np.prod(slopes)),
-            "Every block has an identity of its own, so the 1 is added before the blocks are multiplied.",
+            "Your results are those of one identity around all blocks. Every block has its own, so the 1 is added before "
+            "the blocks are multiplied.",
         ),
         Mistake(
             lambda slopes: (np.prod(slopes), 1 + np.sum(slopes)),
-            "That is what is left if all slopes are tiny. Blocks follow each other, so their slopes multiply.",
+            "Your second results are what is left if all slopes are tiny. Blocks follow each other, so their slopes multiply.",
         ),
         Mistake(
-            lambda slopes: (np.sum(slopes), np.sum(1 + np.asarray(slopes))),
-            "The blocks follow each other: by the chain rule their slopes are multiplied, not added.",
+            lambda slopes: (np.sum(slopes), np.sum(1 + slopes)),
+            "Your results are sums. The blocks follow each other: by the chain rule their slopes are multiplied.",
         ),
         Mistake(
-            lambda slopes: (np.prod(1 + np.asarray(slopes)), np.prod(slopes)),
-            "The two numbers are right but in the other order: first the plain network.",
+            lambda slopes: _gradient_factors(slopes)[::-1],
+            "Your two numbers are right but in the other order: first the plain network.",
         ),
         Mistake(
             lambda slopes: (np.prod(slopes), 1.0),
-            "The identity alone has the slope 1. What does the branch F add to it in each block?",
+            "Your second results are those of the identity alone. What does the branch F add to it in each block?",
         ),
+        Mistake(
+            lambda slopes: (np.prod(slopes), np.prod(1 + np.maximum(slopes, 0))),
+            "Your second results hold a ReLU, or leave negative slopes out. In this example there is none.",
+        ),
+    ),
+    wrong=(
+        Wrong(lambda slopes: (np.exp(np.log(slopes).sum()), np.prod(1 + slopes)), (_MIXED,)),
+        Wrong(lambda slopes: (np.prod(slopes), np.exp(np.sum(slopes))), (_MIXED,)),
+        Wrong(lambda slopes: (np.prod(np.abs(slopes)), np.prod(1 + np.abs(slopes))), (_MIXED,)),
+        Wrong(lambda slopes: (np.prod(slopes), np.prod(1 - slopes)), (_MIXED,)),
+        Wrong(lambda slopes: (np.prod(slopes), np.prod(slopes[:-1] + 1)), (_MIXED,)),
+        Wrong(lambda slopes: (slopes[0] ** len(slopes), (1 + slopes[0]) ** len(slopes)), (_MIXED,)),
+        Wrong(lambda slopes: (slopes.mean() ** len(slopes), (1 + slopes.mean()) ** len(slopes)), (_MIXED,)),
+        Wrong(lambda slopes: (np.prod(slopes[slopes != 0]), np.prod(1 + slopes)), (np.array([0.0, 0.5]),)),
+        Wrong(lambda slopes: (np.prod(slopes), np.prod(1 + slopes[slopes > -1])), (np.array([-1.0, 0.7, 3.0]),)),
+        Wrong(lambda slopes: tuple(np.round(_gradient_factors(slopes), 2)), (_MIXED,)),
+        Wrong(lambda slopes: _gradient_factors(slopes[:5]), (np.full(9, 0.5),)),
+        Wrong(lambda slopes: _gradient_factors(np.clip(slopes, -1, 1)), (_WHOLE,)),
+        Wrong(lambda slopes: _gradient_factors(slopes.astype(int)), (_MIXED,)),
+        Wrong(lambda slopes: (slopes, 1 + slopes), (_MIXED,)),
+        Wrong(lambda slopes: (np.prod(slopes), np.nan), (_MIXED,)),
     ),
     hints=(
         "The chain rule: what arrives from behind, times the slope of the step. So many blocks, so many factors.",
@@ -233,14 +377,12 @@ gradient_factors = Coding(
 )
 
 
-# ---- head_first ---------------------------------------------------------------------------------
-
 head_first = Choice(
     topic=TOPIC,
     name="head_first",
     answer="b",
     replies={
-        "a": "It is quicker, and that is welcome, but the result would be worse without it too.",
+        "a": "It is quicker, and that is welcome. But what would happen to the body if both were trained from the start?",
         "b": "A random head sends large, meaningless gradients back. With the body frozen they cannot spoil what it knows.",
         "c": "It can: fine-tuning trains it. It only should not be trained while the head is still random.",
         "d": "The test patients play no part in it. Which step comes first is decided on validation patients, if at all.",
@@ -248,8 +390,6 @@ head_first = Choice(
     hints=("What does the head answer before its first step, and what gradient does that send into the body?",),
 )
 
-
-# ---- whose_patients -----------------------------------------------------------------------------
 
 whose_patients = Choice(
     topic=TOPIC,

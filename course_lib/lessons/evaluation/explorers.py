@@ -31,7 +31,7 @@ def _rates(disease):
 
 
 def threshold_and_prevalence() -> Explorer:
-    """One network, one threshold, 1,000 people: what do its answers mean?"""
+    """One network, one threshold, 1,000 slices: what do its answers mean?"""
     return Explorer(
         _draw_threshold_and_prevalence,
         {
@@ -40,9 +40,9 @@ def threshold_and_prevalence() -> Explorer:
             "prevalence": slider("Ill among those tested (%)", 0.5, 75.0, 25.0, step=0.5),
         },
         alt="Four panels: histograms of the network's probability for ill and healthy slices with the threshold; a table "
-        "of 1,000 people; the ROC curve and the precision-recall curve, each with the point of the threshold.",
+        "of 1,000 slices; the ROC curve and the precision-recall curve, each with the point of the threshold.",
         caption="Stored test scores of the small CNN (simulated lesions). The first and third panel belong to the network "
-        "alone. The table of 1,000 people and the precision-recall curve depend on who is tested.",
+        "alone. The table of 1,000 slices and the precision-recall curve depend on who is tested.",
         size=(11.5, 3.7),
     )
 
@@ -67,7 +67,7 @@ def _draw_threshold_and_prevalence(figure, disease, threshold, prevalence):
 
     table = 1000 * np.array([[found * share, (1 - found) * share], [(1 - spared) * (1 - share), spared * (1 - share)]])
     shown = [f"{value:.0%}" if np.isfinite(value) else "–" for value in (ppv, npv)]
-    plot.numbers(people, table, f"1,000 people tested\nPPV {shown[0]}, NPV {shown[1]}", format=".0f", limit=1000)
+    plot.numbers(people, table, f"1,000 slices tested\nPPV {shown[0]}, NPV {shown[1]}", format=".0f", limit=1000)
     people.set_xticks([0, 1], ["called ill", "called\nhealthy"])
     people.set_yticks([0, 1], ["ill", "healthy"])
     people.tick_params(length=0)

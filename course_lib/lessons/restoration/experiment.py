@@ -51,7 +51,7 @@ def readers(seed, quick=False):
     """A classifier (lesson evaluation's) and a marker (a U-Net that marks lesions), trained on undamaged slices."""
     brains = brain_slices(quick)
     train, test = brains.train, brains.test
-    classifier = train_classifier(train.x, train.targets["label"], epochs=1 if quick else 14, seed=seed)
+    classifier = train_classifier(train.x, train.targets["label"], epochs=1 if quick else 14, rate=1.5e-3, seed=seed)
     guess = classifier.predict(test.x, verbose=0).argmax(-1)
     marker = train_marker(train.x, train.masks, seed, epochs=1 if quick else 12)
     marked = restore.mark(marker, test.x)
