@@ -47,18 +47,16 @@ QUICK = {"rhythm": ("GRU",), "ejection": ("CNN + GRU",)}
 
 
 @functools.cache
-def trainer(make, task):
-    """Compiled functions around a network that `make()` returns: start it anew, train it, and ask it. `task` says the loss."""
+def trainer(build, *arguments, squared=False):
+    """Compiled functions around the network `build(*arguments)`: start it anew, train it, and ask it."""
     from course_lib.models import keras
 
-    tf = import_tensorflow()
+    tf, make = import_tensorflow(), functools.partial(build, *arguments)
     network, optimiser = make(), keras.optimizers.Adam(clipnorm=1.0)
     optimiser.build(network.trainable_variables)
 
     def losses(answers, target):
-        if task == "ejection":
-            return (answers - target) ** 2
-        return tf.nn.sigmoid_cross_entropy_with_logits(target, answers)
+        return (answers - target) ** 2 if squared else tf.nn.sigmoid_cross_entropy_with_logits(target, answers)
 
     @tf.function(reduce_retracing=True)
     def train(x, y, order, rates):
@@ -137,11 +135,6 @@ def inputs_of(task, arm, run, seed, quick):
     return {name: model.moving(x) for name, x in parts.items()} if chosen["input"].startswith("moving") else parts
 
 
-@functools.cache
-def _make(task, arm, shape):
-    return functools.partial(model.build, task, arm, shape)
-
-
 def run_arm(task, arm, run, seed, rate, quick):
     """Train one arm at a rate. Returns what it says of its patients, (n,) by split, its loss on the training rows in use, and
     its trainer."""
@@ -150,7 +143,7 @@ def run_arm(task, arm, run, seed, rate, quick):
     x, rows = inputs["train"], len(inputs["train"]) // len(truth["train"])
     y = truth["train"] if task == "rhythm" else (truth["train"] - model.CENTRE) / model.SPREAD
     y = np.repeat(y, rows).astype(np.float32)
-    net = trainer(_make(task, chosen["like"] or arm, x.shape[1:]), task)
+    net = trainer(model.build, task, chosen["like"] or arm, x.shape[1:], squared=task == "ejection")
     net.restart(seed)
     batch, rng = min(chosen["batch"], len(x)), np.random.default_rng(seed)
     each = len(x) // batch * batch  # what is left over in an epoch's order is left out of that epoch
@@ -330,7 +323,7 @@ def memory(seed, quick=False):
 
 def memory_run(kind, lag, rate, seed, quick):
     """The accuracies of one training, from new first weights."""
-    net, rng = _memory_trainer(kind), np.random.default_rng(seed)
+    net, rng = trainer(model.memory_network, kind), np.random.default_rng(seed)
     net.restart(seed)
     test, truth = marked_signs(np.random.default_rng(1000), 1000, lag)
     every, curve = model.rising_and_falling(rate, STEPS).astype(np.float32), []
@@ -343,11 +336,6 @@ def memory_run(kind, lag, rate, seed, quick):
     return curve
 
 
-@functools.cache
-def _memory_trainer(kind):
-    return trainer(functools.partial(model.memory_network, kind), "rhythm")
-
-
 def marked_signs(rng, n, lag):
     """Sequences (n, lag + 1, 2) of random signs, the first of them marked, and whether the marked one is +1."""
     signs = rng.choice([-1.0, 1.0], (n, lag + 1)).astype(np.float32)
@@ -357,18 +345,5 @@ def marked_signs(rng, n, lag):
 
 
 if __name__ == "__main__":
-    functions = {
-        "rhythm_rates": rhythm_rates,
-        "rhythm": rhythm,
-        "gates": gates,
-        "ejection_rates": ejection_rates,
-        "ejection": ejection,
-        "memory_rates": memory_rates,
-        "memory": memory,
-    }
-    main(
-        "rnn_lstm_gru",
-        RUNS,
-        functions,
-        tolerance=dict.fromkeys(RUNS, 0.05) | dict.fromkeys(("ejection_rates", "ejection"), 0.5),
-    )
+    tolerance = dict.fromkeys(RUNS, 0.05) | dict.fromkeys(("ejection_rates", "ejection"), 0.5)
+    main("rnn_lstm_gru", RUNS, {name: globals()[name] for name in RUNS}, tolerance=tolerance)
