@@ -27,6 +27,7 @@ from course_lib.lessons.clips_to_sequences.model import (
     without_drift,
 )
 from course_lib.lessons.rnn_lstm_gru import model
+from course_lib.lessons.training_well.model import learning_rates
 from course_lib.tools.experiment import main
 
 RUNS = {
@@ -149,7 +150,7 @@ def run_arm(task, arm, run, seed, rate, quick):
     each = len(x) // batch * batch  # what is left over in an epoch's order is left out of that epoch
     epochs = 2 if quick else chosen["epochs"]
     order = np.concatenate([rng.permutation(len(x))[:each].reshape(-1, batch) for _ in range(epochs)]).astype(np.int32)
-    net.train(x, y, order, model.rising_and_falling(rate, len(order)).astype(np.float32))
+    net.train(x, y, order, learning_rates("warm-up", rate, len(order)).astype(np.float32))
     answers = {name: net.answer(part) for name, part in inputs.items()}
     loss = net.loss(answers["train"], y)
     means = {name: answer.reshape(-1, rows).mean(axis=1).astype(float) for name, answer in answers.items()}
@@ -326,7 +327,7 @@ def memory_run(kind, lag, rate, seed, quick):
     net, rng = trainer(model.memory_network, kind), np.random.default_rng(seed)
     net.restart(seed)
     test, truth = marked_signs(np.random.default_rng(1000), 1000, lag)
-    every, curve = model.rising_and_falling(rate, STEPS).astype(np.float32), []
+    every, curve = learning_rates("warm-up", rate, STEPS).astype(np.float32), []
     for part in np.split(every, STEPS // CHECK)[: 2 if quick else None]:
         order = np.arange(CHECK * BATCH, dtype=np.int32).reshape(CHECK, BATCH)  # each sequence once
         net.train(*marked_signs(rng, order.size, lag), order, part)

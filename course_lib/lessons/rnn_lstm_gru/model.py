@@ -7,7 +7,6 @@ import numpy as np
 
 from course_lib import evaluate, results
 from course_lib.lessons.clips_to_sequences.model import REGION, area, mae
-from course_lib.lessons.training_well.model import learning_rates
 
 # ---- what a network sees of a clip ------------------------------------------------------------------------------------
 
@@ -72,11 +71,6 @@ def fit(model, loss, inputs, target, epochs, rate, batch=32, callbacks=()):
     falling = keras.optimizers.schedules.CosineDecay(0.0, steps - steps // 10, 0.0, None, rate, steps // 10)
     model.compile(keras.optimizers.Adam(falling, clipnorm=1.0), loss)
     model.fit(inputs, target, batch_size=batch, epochs=epochs, verbose=0, callbacks=list(callbacks))
-
-
-def rising_and_falling(rate, steps):
-    """The learning rate of each step of a stored run, (steps,): as in `fit`."""
-    return learning_rates("warm-up", rate, steps)
 
 
 # ---- the arms of the stored runs --------------------------------------------------------------------------------------
