@@ -68,8 +68,9 @@ def fit(model, loss, inputs, target, epochs, rate, batch=32, callbacks=()):
     from course_lib.models import keras
 
     steps = epochs * int(np.ceil(len(target) / batch))
-    falling = keras.optimizers.schedules.CosineDecay(0.0, steps - steps // 10, 0.0, None, rate, steps // 10)
-    model.compile(keras.optimizers.Adam(falling, clipnorm=1.0), loss)
+    rising = {"warmup_target": rate, "warmup_steps": steps // 10}
+    schedule = keras.optimizers.schedules.CosineDecay(0.0, steps - steps // 10, **rising)
+    model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss)
     model.fit(inputs, target, batch_size=batch, epochs=epochs, verbose=0, callbacks=list(callbacks))
 
 
