@@ -23,30 +23,30 @@ def needs(name):
 
 
 def test_a_forget_gate_multiplies_what_is_left_while_the_input_gate_is_shut():
-    cell, plain = explorers.one_unit(lag=30, bias=2.0, gate=0.0, weight=0.0)
+    cell, plain = model.one_unit(lag=30, bias=2.0, gate=0.0, weight=0.0)
     assert cell[0] == plain[0] == np.tanh(1) and np.allclose(cell[1:] / cell[:-1], sigmoid(2.0))
     # Without a recurrent weight the plain RNN knows the last sign only.
-    assert np.allclose(np.abs(plain[1:]), np.tanh(explorers.OTHERS)) and len(plain) == len(cell) == 31
+    assert np.allclose(np.abs(plain[1:]), np.tanh(model.OTHERS)) and len(plain) == len(cell) == 31
 
 
 def test_both_units_get_the_same_inputs():
-    cell, plain = explorers.one_unit(lag=3, bias=1.0, gate=0.5, weight=1.5)
-    for t, sign in enumerate(explorers._signs()[:3]):
-        came_in = np.tanh(explorers.OTHERS * sign)
+    cell, plain = model.one_unit(lag=3, bias=1.0, gate=0.5, weight=1.5)
+    for t, sign in enumerate(model.other_signs()[:3]):
+        came_in = np.tanh(model.OTHERS * sign)
         assert cell[t + 1] == pytest.approx(sigmoid(1.0) * cell[t] + 0.5 * came_in)
-        assert plain[t + 1] == pytest.approx(np.tanh(1.5 * plain[t] + explorers.OTHERS * sign))
+        assert plain[t + 1] == pytest.approx(np.tanh(1.5 * plain[t] + model.OTHERS * sign))
 
 
 def test_the_explorers_unit_is_a_step_of_the_librarys_lstm():
-    bias, signs = 1.3, np.r_[1.0, explorers._signs()[:5]]
+    bias, signs = 1.3, np.r_[1.0, model.other_signs()[:5]]
     cell = np.zeros(1)
     for t, sign in enumerate(signs):
-        a = np.arctanh(np.tanh(1.0 if t == 0 else explorers.OTHERS * sign))
+        a = np.arctanh(np.tanh(1.0 if t == 0 else model.OTHERS * sign))
         w_x = np.array([[0.0, 0, a, 0]])  # what comes in goes to the candidate; the input gate is open
         _, cell = recurrent.lstm_step(
             np.ones(1), np.zeros(1), cell, w_x, np.zeros((1, 4)), np.array([50.0, bias, 0, 50])
         )
-    assert cell[0] == pytest.approx(explorers.one_unit(5, bias, 1.0, 1.0)[0][-1])
+    assert cell[0] == pytest.approx(model.one_unit(5, bias, 1.0, 1.0)[0][-1])
 
 
 @needs("memory")

@@ -6,10 +6,8 @@ import numpy as np
 
 from course_lib import ops, plot, results
 from course_lib.explorers import Explorer, choice, slider
-from course_lib.lessons.rnn_lstm_gru.model import last_accuracy
+from course_lib.lessons.rnn_lstm_gru.model import LAGS, last_accuracy, one_unit, other_signs
 
-LONGEST = 80
-OTHERS = 0.3  # the weight of a sign that is not marked, in both cells
 CELL_STYLES = {"RNN": ("o-", "grey"), "RNN, random start": ("o:", "purple"), "GRU": ("s--", "sky"), "LSTM": ("^-.", "orange"),
                "GRU, open": ("s-", "green"), "LSTM, open": ("^-", "vermilion")}  # fmt: skip
 
@@ -17,31 +15,12 @@ CELL_STYLES = {"RNN": ("o-", "grey"), "RNN, random start": ("o:", "purple"), "GR
 _stored_memory = functools.cache(last_accuracy)
 
 
-@functools.cache
-def _signs():
-    return np.random.default_rng(3).choice([-1.0, 1.0], LONGEST)
-
-
-def one_unit(lag, bias, gate, weight):
-    """The memory task with one unit set by hand: states (2, lag + 1) of an LSTM's cell and of a plain RNN.
-
-    The marked sign +1 is shown at step 0, then others with a weight of `OTHERS`. Both get the same inputs. The LSTM's input
-    gate is 1 for the marked sign and `gate` for the others, its forget gate the sigmoid of `bias`; the RNN has the recurrent
-    weight `weight`.
-    """
-    cell, plain = [np.tanh(1.0)], [np.tanh(1.0)]
-    for sign in _signs()[:lag]:
-        cell.append(ops.sigmoid(bias) * cell[-1] + gate * np.tanh(OTHERS * sign))
-        plain.append(np.tanh(weight * plain[-1] + OTHERS * sign))
-    return np.array([cell, plain])
-
-
 def memory() -> Explorer:
     """The memory task: one unit by hand at any lag, and stored training runs."""
     return Explorer(
         _draw_memory,
         {
-            "lag": slider("Lag (time steps)", 1, LONGEST, 20),
+            "lag": slider("Lag (time steps)", 1, LAGS[-1], 20),
             "bias": slider("Bias of the forget gate", -2.0, 6.0, 4.0, step=0.1),
             "gate": slider("Input gate for unmarked signs", 0.0, 1.0, 1.0, step=0.05),
             "weight": slider("Recurrent weight of the RNN", 0.0, 2.0, 1.0, step=0.1),
@@ -60,7 +39,7 @@ def _draw_memory(figure, lag, bias, gate, weight):
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     cell, plain = one_unit(lag, bias, gate, weight)
     time = np.arange(lag + 1)
-    left.plot(time[1:], _signs()[:lag], "|", color="0.6", ms=9, label="unmarked signs")
+    left.plot(time[1:], other_signs()[:lag], "|", color="0.6", ms=9, label="unmarked signs")
     left.plot(0, 1, "*", color=plot.COLOURS["black"], ms=13, label="the marked sign", clip_on=False)
     left.plot(time, cell, color=plot.COLOURS["blue"], label="LSTM: cell state")
     left.plot(time, plain, "--", color=plot.COLOURS["orange"], lw=1.2, label="plain RNN: state")

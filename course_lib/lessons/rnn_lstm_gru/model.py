@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from course_lib import evaluate, results
+from course_lib import evaluate, ops, results
 from course_lib.lessons.clips_to_sequences.model import REGION, area, mae
 
 # ---- what a network sees of a clip ------------------------------------------------------------------------------------
@@ -131,6 +131,7 @@ KINDS = {
     "GRU, open": ("GRU", "open"),
 }
 LAGS = (5, 20, 40, 80)
+OTHERS = 0.3  # the weight of a sign that is not marked, in the units that are set by hand
 OPEN = 3.0  # bias of an open gate: sigmoid(3) = 0.95 of the old state stays at each step
 
 
@@ -176,6 +177,26 @@ def memory_network(kind):
             bias[0, :8] = OPEN  # the update gate is the first of three
         network.layers[0].set_weights([kernel, recurrent_kernel, bias])
     return network
+
+
+@functools.cache
+def other_signs():
+    """The signs that follow the marked one in the explorer."""
+    return np.random.default_rng(3).choice([-1.0, 1.0], LAGS[-1])
+
+
+def one_unit(lag, bias, gate, weight):
+    """The memory task with one unit set by hand: states (2, lag + 1) of an LSTM's cell and of a plain RNN.
+
+    The marked sign +1 is shown at step 0, then others with a weight of `OTHERS`. Both get the same inputs. The LSTM's input
+    gate is 1 for the marked sign and `gate` for the others, its forget gate the sigmoid of `bias`; the RNN has the recurrent
+    weight `weight`.
+    """
+    cell, plain = [np.tanh(1.0)], [np.tanh(1.0)]
+    for sign in other_signs()[:lag]:
+        cell.append(ops.sigmoid(bias) * cell[-1] + gate * np.tanh(OTHERS * sign))
+        plain.append(np.tanh(weight * plain[-1] + OTHERS * sign))
+    return np.array([cell, plain])
 
 
 # ---- stored runs ------------------------------------------------------------------------------------------------------
