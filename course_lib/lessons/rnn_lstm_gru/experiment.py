@@ -169,7 +169,7 @@ def measured(task, truth, answers):
 def rates(task, seed, quick):
     truth, payload = clips("rates", seed, quick)[1][task], {}
     for arm in QUICK[task] if quick else model.ARMS[task]:
-        if model.setting(task, arm)["like"]:
+        if arm.endswith("twice as long"):  # at the rate that is chosen for the same network
             continue
         payload[arm] = {}
         for rate in (0.01,) if quick else model.rates_of(task, arm):
@@ -186,8 +186,10 @@ def arms(task, seed, quick):
     """Train every arm; also the answers for the test patients, and the weights of the task's first arm."""
     truth = clips("runs", seed, quick)[1][task]
     payload, arrays, kept = {}, {"truth": truth["test"]}, None
-    for arm in QUICK[task] if quick else model.ARMS[task]:
-        rate, start = 0.01 if quick else model.best_rate(task, arm), time.process_time()
+    names = QUICK[task] if quick else model.ARMS[task]
+    chosen = {arm: 0.01 if quick else model.best_rate(task, arm) for arm in names}
+    for arm, rate in chosen.items():
+        start = time.process_time()
         answers, loss, net = run_arm(task, arm, "runs", seed, rate, quick)
         payload[arm] = {"rate": rate, "train loss": loss, **measured(task, truth, answers)}
         if not quick:
@@ -198,9 +200,7 @@ def arms(task, seed, quick):
     for arm, answers, penalty in simple(task, seed, quick):
         payload[arm] = {"penalty": penalty, **measured(task, truth, answers)}
         arrays[arm] = answers["test"]
-    arrays = {
-        name: np.asarray(answer, np.float32 if name == "truth" else np.float16) for name, answer in arrays.items()
-    }
+    arrays = {arm: np.asarray(a, np.float32 if arm == "truth" else np.float16) for arm, a in arrays.items()}
     return payload, {"arrays": arrays, "weights": kept}
 
 
@@ -293,11 +293,11 @@ def gates(seed, quick=False):
 # ---- the memory task --------------------------------------------------------------------------------------------------
 
 STEPS, BATCH, CHECK = 1500, 64, 100  # at most; sequences in each; steps between two looks
-LAGS_FOR_RATES = (20, 40)
+LAGS_FOR_RATES = (5, 20, 40)
 
 
 def memory_rates(seed, quick=False):
-    """Each kind of network at each rate, for lags of 20 and 40: the mean over lags and over the looks of `memory` of the
+    """Each kind of network at each rate, for lags of 5, 20 and 40: the mean over lags and over the looks of `memory` of the
     accuracy ("value"), so that a rate that learns sooner is better. The seed draws sequences and first weights."""
     payload = {}
     for kind in ("RNN",) if quick else model.KINDS:
@@ -315,9 +315,9 @@ def memory(seed, quick=False):
     100 steps of 64 sequences, until all are right twice running or 1,500 steps are done. 8 units, Adam, clipnorm 1, the rate
     rises in a tenth of the steps and falls along a cosine. 'open': the gate that keeps the old state starts with a bias of 3;
     'random start': recurrent weights that are drawn one by one (Glorot), not orthogonal."""
-    payload = {}
-    for kind in ("RNN",) if quick else model.KINDS:
-        rate = 0.01 if quick else model.best_rate("memory", kind)
+    payload, kinds = {}, ("RNN",) if quick else model.KINDS
+    rates_of_all = {kind: 0.01 if quick else model.best_rate("memory", kind) for kind in kinds}
+    for kind, rate in rates_of_all.items():
         payload[kind] = {lag: memory_run(kind, lag, rate, seed, quick) for lag in model.LAGS[: 1 if quick else None]}
     return payload
 

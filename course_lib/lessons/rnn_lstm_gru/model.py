@@ -83,7 +83,8 @@ RATES = {  # in rising order; a CNN that sees one frame learns its patients by h
     "ejection": (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
     "one frame": (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01),
 }
-# What an arm is unless its entry says otherwise. `like`: it takes the learning rate that was chosen for that arm.
+# What an arm is unless its entry says otherwise. `like`: it takes the learning rate that was chosen for that arm, since it
+# only trains longer, or since nothing can be chosen: without order the validation patients say nothing at any rate.
 COMMON = {
     "rhythm": {"input": "curve", "net": "GRU", "units": 16, "frames": 48, "batch": 64, "epochs": 150, "like": None},
     "ejection": {"input": "moving", "net": "CNN + GRU", "frames": 24, "batch": 32, "epochs": 30, "like": None},
@@ -95,7 +96,7 @@ ARMS = {
         "LSTM": {"net": "LSTM"},
         "RNN": {"net": "SimpleRNN"},
         "convolution over time": {"net": "convolution"},
-        "GRU, shuffled": {"input": "curve, shuffled"},
+        "GRU, shuffled": {"input": "curve, shuffled", "like": "GRU"},
         "GRU, all features": {"input": "all features"},
         "GRU, 4 units": {"units": 4},
         "GRU, 64 units": {"units": 64},
@@ -203,10 +204,10 @@ def one_unit(lag, bias, gate, weight):
 
 
 def on_validation(task, arm):
-    """Of the stored rates of a task the value on validation by rate, the larger the better: of two sets of patients (for the
-    memory task, of first weights) the worse, so that a rate at which a network may fail to learn is not chosen."""
-    stored = results.load(f"rnn_lstm_gru/{task}_rates").values()
-    return {rate: min(run[arm][f"{rate:g}"]["value"] for run in stored) for rate in rates_of(task, arm)}
+    """Of the stored rates of a task the value on validation by rate, the larger the better: of two sets of patients the worse,
+    so that a rate at which a network may fail to learn is not chosen; for the memory task the mean of two seeds."""
+    stored, together = results.load(f"rnn_lstm_gru/{task}_rates").values(), np.mean if task == "memory" else min
+    return {rate: together([run[arm][f"{rate:g}"]["value"] for run in stored]) for rate in rates_of(task, arm)}
 
 
 def best_rate(task, arm):
