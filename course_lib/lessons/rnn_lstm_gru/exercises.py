@@ -303,9 +303,9 @@ why_it_vanishes = Choice(
     answer="c",
     replies={
         "a": "tanh is in the LSTM as well, twice. What stands between one cell state and the next?",
-        "b": "More weights do not help by themselves: a plain RNN with four times the units forgets as fast.",
-        "c": "From cell state to cell state there is only a multiplication by the forget gate. The network can learn to keep "
-        "it near 1, and then neither the memory nor the gradient shrinks.",
+        "b": "Look at one unit alone: by what is its old state multiplied on the way to the new one? That is no question of how many.",
+        "c": "On this direct way there is only a multiplication by the forget gate. The network can learn to keep it near 1, "
+        "and then neither the memory nor the gradient shrinks along it.",
         "d": "The output gate decides what is shown. It is not on the way from one cell state to the next.",
     },
     hints=("Go from one cell state to the next with your finger on the formula. What do you multiply by?",),
