@@ -222,14 +222,14 @@ def randomised(model, count):
     return copy
 
 
-def similarity(maps, others):
-    """Spearman's rank correlation of the absolute values of two maps, for each image: (n,), from −1 to 1.
+def similarity(maps, others, *, signed=False):
+    """Spearman's rank correlation of two maps for each image: (n,), from −1 to 1; without `signed`, of absolute values.
 
-    A map that is the same everywhere ranks nothing: its correlation is given as 0.
+    Adebayo et al. (2018, arXiv:1810.03292) report both. A map that is the same everywhere ranks nothing: it gets 0.
     """
     from scipy.stats import rankdata
 
-    ranks = [rankdata(np.abs(m).reshape(len(m), -1), axis=1) for m in (maps, others)]
+    ranks = [rankdata((m if signed else np.abs(m)).reshape(len(m), -1), axis=1) for m in (maps, others)]
     a, b = (r - r.mean(1, keepdims=True) for r in ranks)
     product = np.sqrt((a**2).sum(1) * (b**2).sum(1))
     return np.where(product > 0, (a * b).sum(1) / np.where(product > 0, product, 1), 0.0)

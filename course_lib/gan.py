@@ -192,10 +192,8 @@ def sample(generator, z, labels=None, batch_size=256):
     parts = []
     for start in range(0, len(z), batch_size):
         rows = slice(start, start + batch_size)
-        given = tf.constant(z[rows], tf.float32)
-        parts.append(
-            generator(_with(given, None if labels is None else tf.constant(labels[rows], tf.int32)), training=False)
-        )
+        classes = None if labels is None else tf.constant(labels[rows], tf.int32)
+        parts.append(generator(_with(tf.constant(z[rows], tf.float32), classes), training=False))
     return np.concatenate(parts)
 
 

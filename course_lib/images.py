@@ -1,7 +1,4 @@
-"""What damages or changes an image: another scanner, a burnt-in marker, noise, a hole, half the resolution.
-
-Images are float32 (n, h, w, c) in [0, 1] unless a docstring says otherwise.
-"""
+"""What changes an image: another scanner, a burnt-in marker. Images are float32 (n, h, w, c) in [0, 1]."""
 
 import numpy as np
 
@@ -38,45 +35,3 @@ def add_marker(images, places):
             image[row - 2 : row + 3, column] = 1
             image[row, column - 2 : column + 3] = 1
     return images
-
-
-def gaussian_noise(images, sigma, rng):
-    """The images with Gaussian noise of standard deviation sigma, (n,) or a number. Values may leave [0, 1]."""
-    sigma = np.broadcast_to(np.asarray(sigma, np.float32), len(images))
-    return images + rng.standard_normal(images.shape, np.float32) * sigma[:, None, None, None]
-
-
-def square_holes(images, centres, size):
-    """A mask (n, h, w, 1) float32 that is 1 in a square of `size` pixels, 0 elsewhere.
-
-    centres: row and column of each square's middle, (n, 2); a square near the border is moved until it lies inside.
-    """
-    h, w = images.shape[1:3]
-    first = np.clip(np.asarray(centres) - size // 2, 0, [h - size, w - size])
-    rows, columns = np.arange(h)[:, None], np.arange(w)[None, :]
-    top, left = first[:, 0, None, None], first[:, 1, None, None]
-    hole = (rows >= top) & (rows < top + size) & (columns >= left) & (columns < left + size)
-    return hole[..., None].astype(np.float32)
-
-
-def half_size(images):
-    """The images at half the size, each pixel the mean of 2×2; height and width must be even."""
-    n, h, w, c = images.shape
-    return images.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))
-
-
-def double_size(images):
-    """The images at twice the size by bicubic interpolation (Keys 1981, doi:10.1109/TASSP.1981.1163711, a = −½).
-
-    Pixels are squares that meet at their edges, so that no image is shifted; beyond the border nothing counts.
-    """
-
-    def weights(size):
-        centre = (np.arange(2 * size) + 0.5) / 2 - 0.5  # of each new pixel, counted in old ones
-        away = np.abs(centre[:, None] - np.arange(size))
-        near, far = 1.5 * away**3 - 2.5 * away**2 + 1, -0.5 * away**3 + 2.5 * away**2 - 4 * away + 2
-        kernel = np.where(away <= 1, near, np.where(away < 2, far, 0))
-        return (kernel / kernel.sum(1, keepdims=True)).astype(images.dtype)
-
-    rows, columns = weights(images.shape[1]), weights(images.shape[2])
-    return np.einsum("ih,nhwc,jw->nijc", rows, images, columns, optimize=True)

@@ -45,13 +45,14 @@ def small_cnn(input_shape, classes, *, mean=0.0, variance=1.0):
     )
 
 
-def compile_with_cosine(model, rate, steps, *, loss=None, clipnorm=None, **options):
+def compile_with_cosine(model, rate, steps, *, warm_up=0, loss=None, clipnorm=None, **options):
     """Compile `model` with Adam, whose learning rate falls from `rate` to 0 along a cosine in `steps` steps (lesson training_well).
 
-    loss: None is the cross-entropy between class numbers (n,) and logits (n, classes).
-    clipnorm: largest norm of a gradient; a longer one is shortened. options: more for `model.compile`, such as metrics.
+    warm_up: its first steps, in which it rises from 0. loss: None is the cross-entropy between class numbers (n,) and logits
+    (n, classes). clipnorm: largest norm of a gradient, others are shortened. options: for `model.compile`, such as metrics.
     """
-    falling = keras.optimizers.schedules.CosineDecay(rate, float(steps))
+    rise = {"warmup_target": rate if warm_up else None, "warmup_steps": warm_up}
+    falling = keras.optimizers.schedules.CosineDecay(0.0 if warm_up else rate, float(steps - warm_up), **rise)
     loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(falling, clipnorm=clipnorm), loss, **options)
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from course_lib.data.medmnist import write_generated
+from course_lib.lessons.capstone.model import write_generated
 
 
 def pytest_configure(config):

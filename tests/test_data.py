@@ -158,7 +158,8 @@ def test_a_fingerprint_is_that_of_what_is_loaded(tmp_path):
     first = data.fingerprint(file)
     file.write_bytes(b"two")
     assert len(first) == 8 and first != data.fingerprint(str(file))
-    assert data.fingerprint(tmp_path) == data.fingerprint("gone.npz") == ""
+    (tmp_path / "empty").mkdir()
+    assert data.fingerprint(tmp_path / "empty") == data.fingerprint("gone.npz") == ""
 
 
 def test_a_fingerprint_sees_a_change_and_no_last_bits():

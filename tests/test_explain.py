@@ -322,5 +322,6 @@ def test_similarity():
     a = rng.normal(size=(2, 5, 6))
     np.testing.assert_allclose(explain.similarity(a, a), 1)
     np.testing.assert_allclose(explain.similarity(a, -3 * a), 1)  # of absolute values
+    np.testing.assert_allclose(explain.similarity(a, -3 * a, signed=True), -1)
     np.testing.assert_allclose(explain.similarity(np.abs(a), 1 / np.abs(a)), -1)
     assert explain.similarity(a, np.zeros_like(a)).tolist() == [0, 0]

@@ -52,6 +52,13 @@ def test_the_rate_falls_to_zero_along_a_cosine_and_the_loss_takes_logits():
     assert len(model.evaluate(np.ones((3, 2)), np.arange(3), verbose=0)) == 2  # the loss and the accuracy
 
 
+def test_with_a_warm_up_the_rate_rises_first():
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3)])
+    models.compile_with_cosine(model, 0.1, 50, warm_up=10)
+    rates = [float(model.optimizer._learning_rate(step)) for step in (0, 5, 10, 30, 50)]
+    np.testing.assert_allclose(rates, [0, 0.05, 0.1, 0.05, 0], atol=1e-7)
+
+
 def test_another_loss_takes_the_place_of_the_cross_entropy():
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     models.compile_with_cosine(model, 0.1, 40, loss="mse")

@@ -1,7 +1,7 @@
 """The course's images: single real samples, and labelled datasets with a split by patient.
 
     data.sample("ct")           one real image that ships inside a package, with unit, spacing, source and licence
-    data.load("brain-lesions")  a labelled dataset in three splits; "echo-cine" holds clips
+    data.load("brain-lesions")  a labelled dataset in three splits; "echo-cine" holds clips; or a path of your own images
     data.catalogue()            everything there is
 
 Real or simulated, source and licence are shown when a sample or dataset is printed; datasets/README.md says more.
@@ -9,9 +9,10 @@ Real or simulated, source and licence are shown when a sample or dataset is prin
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
-from course_lib.data import brain_lesions, echo_cine, medmnist
+from course_lib.data import brain_lesions, echo_cine, folder, medmnist
 from course_lib.data.base import Dataset, Split, cache_folder
 from course_lib.data.catalogue import Catalogue, catalogue
 from course_lib.data.samples import Sample, sample
@@ -21,18 +22,25 @@ __all__ = ["Catalogue", "Dataset", "Sample", "Split", "cache_folder", "catalogue
 LOADED: list[dict] = []
 """What this process has loaded, in order and once each: name and options but the defaults; for `results.save`."""
 _GENERATORS = {"brain-lesions": brain_lesions, "echo-cine": echo_cine}
+ADDRESS = re.compile("(https?|ftp|s3|gs):/+")  # of two slashes, a Path keeps one
 
 
 def fingerprint(name: str | os.PathLike) -> str:
-    """Eight hex digits that change when the dataset `name` does: of some generated patients, or of the file's bytes.
-
-    "" where nothing can be said: a folder, or a file that is not there.
+    """Eight hex digits that change when the dataset `name` does: of some generated patients, or of the bytes of the
+    file, or of all files in the folder (or beside the table). "" where nothing is there.
     """
     if name in _GENERATORS:
         return _GENERATORS[name].fingerprint()
     if name in medmnist.known():
         return medmnist.known()[name]["md5"][:8]  # `load` has compared it
-    return hashlib.md5(Path(name).read_bytes(), usedforsecurity=False).hexdigest()[:8] if Path(name).is_file() else ""
+    path, digest = Path(os.path.expanduser(name)), hashlib.md5(usedforsecurity=False)  # noqa: PTH111
+    root = path if path.is_dir() else path.parent
+    own = path.is_dir() or (path.is_file() and path.suffix.lower() == ".csv")
+    files = [file for file in (folder.files(root) if own else [path]) if file.is_file()]
+    for file in files:
+        digest.update(str(file.relative_to(root).parts).encode() if own else b"")
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:8] if files else ""
 
 
 def load(
@@ -55,26 +63,53 @@ def load(
                       up to 1,200 training and 600 test patients (600 and 240 unless you say so), one size.
     "pneumoniamnist"  Real images of MedMNIST, downloaded at first use; names in `catalogue()`. They have one size
                       and no patient numbers, so the options do not apply.
-    a path            Any file in MedMNIST's format, for example "my-folder/pneumoniamnist_64.npz".
+    an .npz file      Any file in MedMNIST's format. It is called real, or the published one, only where a checksum says
+                      so, whatever its name.
+    a folder          Your own images, "folder/class/image.png" (.jpg, .dcm, .nii.gz), or a .csv table of them with the
+                      columns path, label and, if known, patient and split. Split by patient; `size` makes them
+                      squares of so many pixels, `seed` another split. What was left out, and why, is printed.
 
-    Raises ValueError for an unknown name, an option that does not apply or a file that is not in the format;
-    FileNotFoundError for a missing file; ConnectionError if a download fails. There is no silent replacement.
+    Raises ValueError for an unknown name, an option that does not apply, what is not in the format or beyond the memory;
+    TypeError for what is no name; OSError for what cannot be opened, ConnectionError for what cannot be downloaded.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(
+            f"data.load takes the name of a dataset or the path of a file or folder, not {name!r:.60}. (None often comes "
+            "from a search that found nothing; of an open file, give the path.)"
+        )
     options = {"size": size, "n_patients": n_patients, "n_test": n_test, "seed": seed}
-    if name in _GENERATORS:
-        dataset = _GENERATORS[name].load(**options)
-    else:
-        path = Path(name)
-        if str(name) not in medmnist.known() and path.suffix != ".npz":
-            names = ", ".join([*_GENERATORS, *medmnist.known()])
-            raise ValueError(f"There is no dataset called {str(name)!r}. Choose one of: {names}; or give an .npz file.")
-        if (size, n_patients, n_test, seed) != (None, None, None, 0):
+    path, known = Path(os.path.expanduser(name)), str(name) in medmnist.known()  # noqa: PTH111  raises nothing
+    try:
+        own = not known and str(name) != "" and (path.is_dir() or path.suffix.lower() == ".csv")
+        if name in _GENERATORS:
+            dataset = _GENERATORS[name].load(**options)
+        elif not (known or own or path.suffix.lower() == ".npz") or ADDRESS.match(str(name)):
+            raise ValueError(_not_read(str(name), path))
+        elif (n_patients, n_test) != (None, None) or (not own and (size, seed) != (None, 0)):
             raise ValueError(
-                f"{name} is a file of real images without patient numbers: size, n_patients, n_test and seed do not "
-                f"apply to it. Call data.load({str(name)!r})."
+                "n_patients and n_test are for generated patients, size and seed for those and for a folder of your own: "
+                f"they do not apply to {name}. Call data.load({str(name)!r})."
             )
-        dataset = medmnist.load_known(str(name)) if str(name) in medmnist.known() else medmnist.load_file(path)
+        elif own:
+            dataset = folder.load(path, size=size, seed=seed)
+        else:
+            dataset = medmnist.load_file(medmnist.download(str(name)) if known else path)
+    except OSError as error:
+        if error.filename is None:  # a sentence already
+            raise
+        raise type(error)(f"{error.strerror}: {error.filename} cannot be read or written.") from None
     loaded = {"name": str(name), **{key: value for key, value in options.items() if value not in (None, 0)}}
     if loaded not in LOADED:
         LOADED.append(loaded)
     return dataset
+
+
+def _not_read(name: str, path: Path) -> str:
+    if address := ADDRESS.match(name):
+        return (
+            f"{address[1]}://{name[address.end() :]} is an address. data.load reads what is on this machine: download the "
+            "file, and give its path."
+        )
+    what = f"data.load reads no such file as {path}" if path.is_file() else f"There is no dataset called {name!r}"
+    names = ", ".join([*_GENERATORS, *medmnist.known()])
+    return f"{what}. Choose one of: {names}; or give an .npz file, a .csv table or a folder of images."

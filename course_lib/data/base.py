@@ -26,12 +26,14 @@ class Split:
     targets  arrays (n,) by name; "label" is the class number, int64
     groups   (n,) patient of each image or clip, int64; None where the source does not say
     masks    (n, h, w) bool, True on the lesion; None where there are none
+    files    (n,) path of each image in the folder that was loaded; None for what comes from elsewhere
     """
 
     x: np.ndarray
     targets: dict[str, np.ndarray]
     groups: np.ndarray | None = None
     masks: np.ndarray | None = None
+    files: np.ndarray | None = None
 
     def __len__(self):
         return len(self.x)
@@ -54,7 +56,8 @@ class Dataset:
     """A labelled dataset in three splits. No patient is in two of them, where patients are known.
 
     class_names  name of class 0, 1, …, as "label" counts them
-    simulated    True if what is to be recognised was simulated; None for a file that does not say
+    simulated    True if what is to be recognised was simulated; None where nobody has checked
+    official     splits that are the published ones, by checksum: "pneumoniamnist/test"
     note         what to know before using it
     """
 
@@ -67,25 +70,23 @@ class Dataset:
     licence: str
     simulated: bool | None
     note: str = ""
+    official: tuple[str, ...] = ()
 
     def __str__(self):
         kind = {True: "simulated", False: "real", None: "not known whether real or simulated"}[self.simulated]
         size = " × ".join(map(str, self.train.x.shape[1:]))
         classes = ", ".join(f"{number} {name}" for number, name in enumerate(self.class_names))
-        lines = [
-            f"{self.name} ({kind}), {self.train.kind} {size}",
-            f"  classes  {classes}",
-            f"  train    {self.train}",
-            f"  val      {self.val}",
-            f"  test     {self.test}",
-            f"  source   {self.source}",
-            f"  licence  {self.licence}",
-        ]
-        if self.note:
-            lines.append(f"  note     {self.note}")
-        return "\n".join(lines)
+        facts = {"classes": classes, "train": self.train, "val": self.val, "test": self.test, "source": self.source}
+        checked = f"as published, by checksum: {', '.join(self.official)}" if self.official else ""
+        facts |= {"licence": self.licence, "checked": checked, "note": self.note}
+        return described(f"{self.name} ({kind}), {self.train.kind} {size}", facts)
 
     __repr__ = __str__
+
+
+def described(title: str, facts: dict) -> str:
+    """The title, and below it a line for each fact that is there."""
+    return "\n".join([title, *(f"  {name:8} {fact}" for name, fact in facts.items() if fact)])
 
 
 def cache_folder() -> Path:

@@ -1,6 +1,6 @@
 """The table of all samples and datasets."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from html import escape
 from textwrap import fill
 
@@ -16,8 +16,8 @@ class Entry:
     what: str
     real: str
     offline: str
-    licence: str
     source: str
+    licence: str
 
 
 class Catalogue(tuple):
@@ -34,33 +34,27 @@ class Catalogue(tuple):
     __repr__ = __str__
 
     def _repr_html_(self):
+        def row(first, *others):
+            cells = "".join(f'<td style="text-align:left">{escape(text)}</td>' for text in others)
+            return f'<tr><th scope="row" style="text-align:left"><code>{escape(first)}</code></th>{cells}</tr>'
+
         titles = ("Call", "What it is", "Real or simulated", "Offline?", "Source", "Licence")
         head = "".join(f'<th scope="col" style="text-align:left">{title}</th>' for title in titles)
-        rows = "".join(
-            "<tr>"
-            + f'<th scope="row" style="text-align:left"><code>{escape(entry.name)}</code></th>'
-            + "".join(
-                f'<td style="text-align:left">{escape(text)}</td>'
-                for text in (entry.what, entry.real, entry.offline, entry.source, entry.licence)
-            )
-            + "</tr>"
-            for entry in self
-        )
-        return (
-            f"<table><caption>Images of the course</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        )
+        rows = "".join(row(*astuple(entry)) for entry in self)
+        caption = "<caption>Images of the course</caption>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def catalogue() -> Catalogue:
     """Everything `sample` and `load` can return, as a table."""
     rows = [
-        Entry(f'sample("{name}")', entry.title, "real", "offline", entry.licence, entry.source)
+        Entry(f'sample("{name}")', entry.title, "real", "offline", entry.source, entry.licence)
         for name, entry in SAMPLES.items()
     ]
     for name, made in (("brain-lesions", brain_lesions), ("echo-cine", echo_cine)):
-        rows.append(Entry(f'load("{name}")', made.TITLE, made.KIND, "offline", made.LICENCE, made.SOURCE))
+        rows.append(Entry(f'load("{name}")', made.TITLE, made.KIND, "offline", made.SOURCE, made.LICENCE))
     for name, about in medmnist.known().items():
         offline = f"download of {about['megabytes']} MB"
         what = f"{about['title']}; {about['task']}"
-        rows.append(Entry(f'load("{name}")', what, "real", offline, about["licence"], about["source"]))
+        rows.append(Entry(f'load("{name}")', what, "real", offline, about["source"], about["licence"]))
     return Catalogue(rows)

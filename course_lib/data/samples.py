@@ -3,17 +3,14 @@
 Sources and licences are the ones the packages state; datasets/README.md has a datasheet for each.
 """
 
+import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-_PYDICOM_LICENCE = "shipped with pydicom (MIT); its README knows of no restriction on using the test files"
-_MNI_LICENCE = (
-    "© 1993–2004 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill University; "
-    "free to use, copy, modify and distribute with this notice"
-)
+from course_lib.data.base import described
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,45 +28,23 @@ class Sample:
     name: str
     title: str
     modality: str
-    image: np.ndarray
-    unit: str
     source: str
     licence: str
+    unit: str = "relative intensity"
+    note: str = ""
+    image: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     spacing: tuple[float, ...] | None = None
     maps: dict[str, np.ndarray] = field(default_factory=dict)
-    note: str = ""
     simulated: bool = False
 
     def __str__(self):
         spacing = " × ".join(f"{mm:.3g}" for mm in self.spacing) + " mm" if self.spacing else "unknown"
-        lines = [
-            f"{self.title} ({self.modality}, real)",
-            f"  image    {' × '.join(map(str, self.image.shape))}, {self.image.dtype}, "
-            f"{self.image.min():.4g} to {self.image.max():.4g} {self.unit}",
-            f"  spacing  {spacing}",
-            f"  source   {self.source}",
-            f"  licence  {self.licence}",
-        ]
-        if self.maps:
-            lines.insert(3, f"  maps     {', '.join(self.maps)}")
-        if self.note:
-            lines.append(f"  note     {self.note}")
-        return "\n".join(lines)
+        ends = f"{self.image.min():.4g} to {self.image.max():.4g} {self.unit}"
+        facts = {"image": f"{' × '.join(map(str, self.image.shape))}, {self.image.dtype}, {ends}", "spacing": spacing}
+        facts |= {"maps": ", ".join(self.maps), "source": self.source, "licence": self.licence, "note": self.note}
+        return described(f"{self.title} ({self.modality}, real)", facts)
 
     __repr__ = __str__
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A catalogue row, and the function that reads (image, spacing, maps) when the sample is asked for."""
-
-    title: str
-    modality: str
-    source: str
-    licence: str
-    read: Callable[[], tuple[np.ndarray, tuple[float, ...] | None, dict[str, np.ndarray]]]
-    unit: str = "relative intensity"
-    note: str = ""
 
 
 def sample(name: str) -> Sample:
@@ -85,20 +60,8 @@ def sample(name: str) -> Sample:
     """
     if name not in SAMPLES:
         raise ValueError(f"There is no sample called {name!r}. Choose one of: {', '.join(SAMPLES)}.")
-    entry = SAMPLES[name]
-    image, spacing, maps = entry.read()
-    return Sample(
-        name=name,
-        title=entry.title,
-        modality=entry.modality,
-        image=np.ascontiguousarray(image, dtype=np.float32),
-        unit=entry.unit,
-        source=entry.source,
-        licence=entry.licence,
-        spacing=spacing,
-        maps=maps,
-        note=entry.note,
-    )
+    image, spacing, maps = _READERS[name]()
+    return replace(SAMPLES[name], image=np.ascontiguousarray(image, dtype=np.float32), spacing=spacing, maps=maps)
 
 
 def _dicom(file_name: str, package: str = "pydicom"):
@@ -161,87 +124,32 @@ def read_mni152(kind: str) -> np.ndarray:
     path = Path(nilearn.__file__).parent / "datasets" / "data" / file_name
     if not path.exists():
         raise FileNotFoundError(f"The installed nilearn lacks {file_name}. Install the version in constraints.txt.")
-    file = nibabel.as_closest_canonical(nibabel.load(path))  # axes: left to right, posterior to anterior, up
-    voxels = np.asarray(file.dataobj, dtype=np.float32)
-    return np.ascontiguousarray(voxels.transpose(2, 1, 0)[:, ::-1, ::-1] / voxels.max())
+    voxels, _ = radiological(nibabel.load(path))
+    return np.ascontiguousarray(voxels / voxels.max())
 
 
-SAMPLES: dict[str, _Entry] = {
-    "ct": _Entry(
-        title="CT of the chest, axial, at a vertebra",
-        modality="CT",
-        source="CT_small.dcm in pydicom, 128×128 pixels of 'CT1_UNC' from the NEMA WG04 sample images",
-        licence=_PYDICOM_LICENCE,
-        read=_read_ct,
-        unit="HU",
-        note="A detail around the spine and the aorta, with intravenous contrast medium.",
-    ),
-    "mr": _Entry(
-        title="MR, axial detail",
-        modality="MR",
-        source="MR_small.dcm in pydicom, 64×64 pixels of 'MR1_UNC' from the NEMA WG04 sample images",
-        licence=_PYDICOM_LICENCE,
-        read=_read_mr,
-        note="Stored values divided by the largest. The header does not name the body part; an echo time of 240 ms "
-        "makes it T2-weighted.",
-    ),
-    "chest": _Entry(
-        title="Chest radiograph, frontal",
-        modality="CR",
-        source="RG1_UNCR.dcm in pydicom-data, 'RG1_UNCR' of the NEMA WG04 sample images",
-        licence="shipped with pydicom-data (MIT), which does not name a licence of the images",
-        read=_read_chest,
-        note="Stored as MONOCHROME1 and shown with the header's window, so that bone is light. The header's Pixel Spacing "
-        "is 0 × 0 mm: there is no scale. Round opacities in both lungs; the header says PA, and no diagnosis.",
-    ),
-    "ultrasound": _Entry(
-        title="Power-Doppler ultrasound of a lymph node",
-        modality="US",
-        source="examples_rgb_color.dcm in pydicom, a crop of 'US1_UNCR' from the NEMA WG04 sample images",
-        licence=_PYDICOM_LICENCE,
-        read=lambda: _read_dicom_colour("examples_rgb_color.dcm"),
-        note="Text is burnt into the pixels, the name of a hospital among it: anonymising a header is not enough.",
-    ),
-    "echo": _Entry(
-        title="Echocardiogram, 30 frames",
-        modality="US",
-        source="examples_ybr_color.dcm in pydicom, fewer and smaller frames of 'color3d_jpeg_baseline'",
-        licence=_PYDICOM_LICENCE,
-        read=lambda: _read_dicom_colour("examples_ybr_color.dcm"),
-        note="One second of an apical view by its looks (the header does not say). The probe moves, two frames "
-        "repeat the one before, text is burnt into the pixels, and the header's calibration does not fit the stored "
-        "frame size: no spacing.",
-    ),
-    "retina": _Entry(
-        title="Fundus photograph of a normal left eye",
-        modality="fundus photography",
-        source="skimage.data.retina: Häggström 2014, WikiJournal of Medicine 1(2), doi 10.15347/wjm/2014.008",
-        licence="CC0 1.0",
-        read=lambda: _read_skimage("retina"),
-    ),
-    "histology": _Entry(
-        title="Colonic glands, immunohistochemistry for FHL2",
-        modality="microscopy",
-        source="skimage.data.immunohistochemistry: Center for Microscopy and Molecular Imaging (CMMI)",
-        licence="no known copyright restrictions",
-        read=lambda: _read_skimage("immunohistochemistry"),
-        note="Brown: DAB shows the protein; blue: haematoxylin counterstain.",
-    ),
-    "microaneurysms": _Entry(
-        title="Microaneurysms in a retina, green channel",
-        modality="fundus photography",
-        source="skimage.data.microaneurysms: crop of 07_dr of the High-Resolution Fundus database, "
-        "Budai et al. 2013, doi 10.1155/2013/154860",
-        licence="CC0 1.0",
-        read=lambda: _read_skimage("microaneurysms"),
-    ),
-    "brain": _Entry(
-        title="MNI152 T1 template, average of 152 brains",
-        modality="MR",
-        source="nilearn's copy of ICBM 152 2009a, nonlinear symmetric: Fonov et al. 2011, "
-        "doi 10.1016/j.neuroimage.2010.07.033",
-        licence=_MNI_LICENCE,
-        read=_read_brain,
-        note="An average, smoother than any patient; the skull is removed; left and right are exact mirror images.",
-    ),
+def radiological(file) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Voxels (slices, h, w) and spacing of a NIfTI volume: slices upwards, rows backwards, columns to the patient's left."""
+    import nibabel
+
+    file = nibabel.as_closest_canonical(file)  # axes: left to right, posterior to anterior, up
+    voxels = np.asarray(file.dataobj, dtype=np.float32).transpose(2, 1, 0)[:, ::-1, ::-1]
+    return voxels, tuple(float(step) for step in file.header.get_zooms()[::-1])
+
+
+_FACTS = tomllib.loads(Path(__file__).with_name("samples.toml").read_text(encoding="utf-8"))
+SAMPLES = {name: Sample(name, **facts) for name, facts in _FACTS.items()}
+"""What is known of each sample, without its image."""
+
+_READERS: dict[str, Callable[[], tuple[np.ndarray, tuple[float, ...] | None, dict[str, np.ndarray]]]] = {
+    "ct": _read_ct,
+    "mr": _read_mr,
+    "chest": _read_chest,
+    "ultrasound": lambda: _read_dicom_colour("examples_rgb_color.dcm"),
+    "echo": lambda: _read_dicom_colour("examples_ybr_color.dcm"),
+    "retina": lambda: _read_skimage("retina"),
+    "histology": lambda: _read_skimage("immunohistochemistry"),
+    "microaneurysms": lambda: _read_skimage("microaneurysms"),
+    "brain": _read_brain,
 }
+"""What reads (image, spacing, maps) when a sample is asked for."""

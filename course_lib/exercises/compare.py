@@ -132,11 +132,8 @@ def relation(results, expected):
     sign = "−" if factor < 0 else ""
     times = sign + (f"{simple[0]}" if abs(factor) > 1 else f"1/{simple[0]}") if simple else "one and the same factor"
     offset = (pairs[0][0].ravel() - pairs[0][1].ravel()).mean()
-    plus = (
-        ("1 more than ours" if offset > 0 else "1 less than ours")
-        if np.isclose(abs(offset), 1)
-        else "ours plus one number"
-    )
+    one = f"1 {'more' if offset > 0 else 'less'} than ours"
+    plus = one if np.isclose(abs(offset), 1) else "ours plus one number"
     axes = range(max(b.ndim for _, b in pairs))
     relations = [
         ("True where ours are False, and the other way round", lambda a, b, own: 1 - b if truth else b),

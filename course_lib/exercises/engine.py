@@ -193,9 +193,8 @@ class Coding(_Exercise):
         self._failed = next((a for a, complaint in zip(inputs, complaints, strict=True) if complaint), None)
         together = None
         if self._failed is None and self.accept_all is not None:
-            usual = [
-                compare.converter([example], "iufO")(result) for example, result in zip(expected, results, strict=True)
-            ]
+            pairs = zip(expected, results, strict=True)
+            usual = [compare.converter([example], "iufO")(result) for example, result in pairs]
             together = self.accept_all(usual, inputs)
         if self._failed is None and not together:
             return CORRECT, self.why
@@ -231,13 +230,8 @@ class Coding(_Exercise):
         nodes: dict[str, ast.stmt] = {}
         for node in ast.parse(module).body:
             for target in (node, *getattr(node, "names", ()), *getattr(node, "targets", ())):
-                name = (
-                    getattr(target, "asname", None)
-                    or getattr(target, "name", None)
-                    or getattr(target, "id", None)
-                    or ""
-                )
-                nodes.setdefault(name, node)
+                names_of_it = (getattr(target, key, None) for key in ("asname", "name", "id"))
+                nodes.setdefault(next(filter(None, names_of_it), ""), node)
         needed: list[ast.stmt] = []
         names = {self.reference.__name__}
         while names:

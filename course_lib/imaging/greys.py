@@ -16,6 +16,7 @@ from course_lib.imaging.header import (
     ultrasound_regions,
     value,
 )
+from course_lib.imaging.read import demand_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,7 @@ def greys(dataset, *, window=None):
     headers = frame_headers(dataset)
     kind = str(value(dataset, "PhotometricInterpretation") or "")
     stored = pixels(dataset)
+    demand_memory(32 * stored.size, "The greys of so many pixels")
     place, place_from = spacing(dataset, headers[0])
     common = {
         "windows": _windows(headers[0]),

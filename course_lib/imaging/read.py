@@ -1,9 +1,12 @@
 """Reading a DICOM file, and saying what is wrong with one that cannot be read."""
 
+import contextlib
 import os
 import warnings
 import zlib
 from pathlib import Path
+
+import psutil
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _LARGEST = 500_000_000  # bytes that a deflated file may unpack to: a small one can hold a huge picture
@@ -14,6 +17,13 @@ class _Wrong(ValueError):
     """What is wrong with a file, in a sentence."""
 
 
+def demand_memory(size: float, what: str) -> None:
+    """Raise a ValueError if `what` would take more bytes than are free: before they are asked for."""
+    free = psutil.virtual_memory().available
+    if size > free:
+        raise _Wrong(f"{what} would take {size / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free.")
+
+
 def read_dicom(path):
     """Read a DICOM image and return its pydicom Dataset, whose `pixel_array` is known to decode.
 
@@ -21,7 +31,7 @@ def read_dicom(path):
     Raises TypeError for what is no path, FileNotFoundError or PermissionError, and ValueError with a sentence that says
     what is wrong if the path is a folder (see `read_series`), or the file is no DICOM file, is a table of contents
     (DICOMDIR), is cut off, holds no pixels, declares a transfer syntax (the way its bytes are written) that is missing,
-    wrong or not supported here, unpacks to more than 500 MB, or is damaged otherwise.
+    wrong or not supported here, unpacks to more than 500 MB, takes more memory than is free, or is damaged otherwise.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(
@@ -55,6 +65,7 @@ def read_dicom(path):
 def _decoded(path, caught):
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
+    from pydicom.pixels.utils import get_expected_length
 
     with path.open("rb") as file:
         head = file.read(132)
@@ -70,6 +81,10 @@ def _decoded(path, caught):
     complaint = _complaint(dataset, [str(warning.message) for warning in caught])
     if complaint:
         raise _Wrong(f"{path.name} {complaint}")
+    size = 0
+    with contextlib.suppress(Exception):  # where elements are missing, decoding says which
+        size = get_expected_length(dataset)
+    demand_memory(size, f"The pixels of {path.name}")
     try:
         dataset.pixel_array  # noqa: B018  decoded here and kept by pydicom, so that it cannot fail later
     except Exception as error:

@@ -18,7 +18,6 @@ from course_lib import ROOT, data, import_tensorflow, models, results
 from course_lib.images import simulate_scanner
 from course_lib.lessons.beyond import distribute, explorers, monitoring, serve
 from course_lib.lessons.beyond import model as beyond
-from course_lib.lessons.explanations.model import stored_network
 
 pytestmark = pytest.mark.slow
 
@@ -383,7 +382,7 @@ def test_stored_results_belong_together(release):
 
 def test_stored_networks_are_those_that_were_measured(release):
     test, runs = data.load("brain-lesions").test, results.load("beyond/scanners")[0]
-    for arm, model in (("plain", release.model), ("plain", stored_network("normal")), ("varied", beyond.varied())):
+    for arm, model in (("plain", release.model), ("varied", beyond.varied())):
         for place, images in ((0, test.x), (2, simulate_scanner(test.x, **beyond.SCANNERS["contrast"][1]))):
             right = serve.look(model, images)[0].argmax(1) == test.targets["label"]
             assert right.mean() == pytest.approx(runs[arm]["scanners"]["contrast"][place]["accuracy"], abs=4e-3)

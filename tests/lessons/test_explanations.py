@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from course_lib import data, models, results
+from course_lib import data, explain, models, results
 from course_lib.images import add_marker
+from course_lib.lessons.explanations import exercises, experiment
 from course_lib.lessons.explanations import model as lesson
 
 pytestmark = pytest.mark.slow
@@ -61,9 +62,91 @@ def test_the_slice_of_a_patient_is_the_one_with_most_lesion():
         assert test.masks[row].sum() == max(mask.sum() for mask in test.masks[test.groups == test.groups[row]])
 
 
-def test_the_stored_runs_hold_what_the_notebook_reads():
-    runs = results.load("explanations/explanations").values()
-    assert len(runs) >= 4
-    for run in runs:
-        assert run["similarity"].keys() >= {"1", "2", "3", "4", "5"}
-        assert all(0 <= score <= 1 for row in run["scores"].values() for score in row.values())
+@pytest.fixture(scope="module")
+def runs():
+    return {seed: results.arrays("explanations/explanations", seed) for seed in range(5)}
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """The test patients whom the stored networks answered for."""
+    return data.load("brain-lesions", seed=experiment.TEST_SET, n_test=experiment.TEST).test
+
+
+def test_five_stored_networks_answered_for_the_same_new_patients(runs):
+    for run in runs.values():
+        assert np.array_equal(run["truth"], runs[0]["truth"]) and np.array_equal(run["rows"], runs[0]["rows"])
+        assert (
+            len(np.unique(run["groups"])) == 320
+            and len(np.unique(run["groups"][run["rows"]])) == len(run["rows"]) == 120
+        )
+        assert np.array_equal(np.unique(run["truth"][run["rows"]], return_counts=True), [[1, 2, 3], [40, 40, 40]])
+        assert 0.8 < run["recognised"].mean() < 1
+        for name, values in run.items():
+            low = -1 if "absolute, " in name or "signed, " in name else 0
+            assert ":" not in name or (values.min() >= low - 1e-6 and values.max() <= 1 + 1e-6), name
+    assert len({run["gradient: deletion"].mean() for run in runs.values()}) == 5  # each from a network of its own
+
+
+def test_the_stored_answers_and_scores_are_those_of_the_stored_network(runs, asked):
+    run, network = runs[0], lesson.stored_network("normal")
+    assert np.array_equal(run["truth"], asked.targets["label"]) and np.array_equal(run["groups"], asked.groups)
+    rows = lesson.largest_slices(asked, (1, 2, 3), slice(experiment.EACH))
+    assert np.array_equal(run["rows"], rows)
+    x, target, masks = asked.x[rows], asked.targets["label"][rows], asked.masks[rows]
+    right = network.predict(x, verbose=0).argmax(-1) == target
+    assert np.mean(right == run["recognised"]) > 0.97  # another processor may turn one over
+    slopes = explain.gradient(network, x, target)[..., 0]
+    assert np.mean(np.isclose(explain.mass_inside(np.abs(slopes), masks), run["gradient: mass"], atol=1e-3)) > 0.97
+    assert np.mean(explain.pointing(np.abs(slopes), masks) == run["gradient: pointing"]) > 0.97
+    curve = explain.replacement_curve(network, x, lesson.replacement("grey", x), target, np.abs(slopes))
+    assert np.mean(np.isclose(explain.area_under(curve), run["gradient: deletion to grey"], atol=0.02)) > 0.95
+    others = explain.gradient(network, x[::3], target[::3] % 3 + 1)[..., 0]
+    for kind, signed in (("signed", True), ("absolute", False)):
+        alike = explain.similarity(others, slopes[::3], signed=signed)
+        assert np.mean(np.isclose(alike, run[f"gradient: {kind}, other class"], atol=0.01)) > 0.95
+
+
+def test_maps_without_negative_values_are_as_alike_with_signs_as_without(runs):
+    for run in runs.values():
+        for name in ("Grad-CAM", "guided backprop"):
+            for what in [*"12345", "other class"]:
+                assert np.allclose(run[f"{name}: signed, {what}"], run[f"{name}: absolute, {what}"], atol=1e-6)
+
+
+def test_the_networks_with_the_cross_in_the_corner_say_lesion_where_the_cross_is(runs, asked):
+    for shares, name in (((0.05, 0.95), "marked as in training"), ((0.95, 0.05), "marked the other way round")):
+        crossed = (lesson.with_marker(asked, *shares, lesson.corner, seed=2) != asked.x).any((1, 2, 3))
+        for run in runs.values():
+            assert np.mean(run[f"marker: {name}"] == crossed) > 0.99
+    assert not any(run["marker: no marker"].any() for run in runs.values())
+
+
+def test_nobody_without_a_lesion_has_callipers(runs):
+    for run in runs.values():
+        usual, without = run["calliper: marked as in training"], run["calliper: no marker"]
+        healthy = run["truth"] == 0
+        assert np.array_equal(usual[healthy], without[healthy])
+        assert usual[~healthy].sum() > 1.2 * without[~healthy].sum()
+
+
+def test_the_question_about_the_dark_lesion_has_the_measured_answer():
+    """Of the two factors of a share the slope explains what a black baseline does to infarcts, not the distance."""
+    test, network = data.load("brain-lesions").test, lesson.stored_network("normal")
+    rows = lesson.largest_slices(test, [3], slice(15))
+    x, masks = test.x[rows], test.masks[rows]
+    rest, ratios, inside = (x[..., 0] > 0.1) & ~masks, {}, {}
+    for name, baseline in (("black", np.zeros_like(x)), ("blurred", lesson.replacement("blurred", x))):
+        shares = explain.integrated_gradients(network, x, 3, baseline=baseline, steps=16)
+        distance = np.abs(x - baseline)[..., 0]
+        slope = np.abs(shares) / np.maximum(distance, 1e-6)
+        ratios[name] = [factor[masks].mean() / factor[rest].mean() for factor in (distance, slope)]
+        inside[name] = explain.mass_inside(shares, masks).mean()
+    assert inside["black"] < 0.7 * inside["blurred"]
+    assert ratios["black"][0] == pytest.approx(ratios["blurred"][0], rel=0.15)  # answer a
+    assert ratios["black"][1] < 0.6 * ratios["blurred"][1]  # answer c
+    finer = explain.integrated_gradients(network, x, 3, steps=64)  # answer b
+    assert explain.mass_inside(finer, masks).mean() == pytest.approx(inside["black"], abs=0.01)
+    difference = explain.logit(network, x, 3) - explain.logit(network, np.zeros_like(x), 3)  # answer d
+    assert np.abs(finer.sum((1, 2)) - difference).mean() < 0.05 * difference.mean()
+    assert exercises.dark_lesion.answer == "c"

@@ -6,7 +6,6 @@ import pytest
 from matplotlib.figure import Figure
 from skimage import metrics
 
-from course_lib import images as damages
 from course_lib import results
 from course_lib.lessons.restoration import experiment, explorers
 from course_lib.lessons.restoration import model as restore
@@ -61,7 +60,7 @@ def test_double_size_is_keras_bicubic(shape):
 
     small = np.random.default_rng(0).random(shape, np.float32)
     theirs = keras.ops.image.resize(small, (2 * shape[1], 2 * shape[2]), interpolation="bicubic")
-    ours = damages.double_size(small)
+    ours = restore.double_size(small)
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 

@@ -54,3 +54,25 @@ def test_the_difference_of_two_arms_has_the_sign_of_the_better_one(monkeypatch):
     monkeypatch.setattr(model, "answers", stored.get)
     assert model.gain("right", "wrong").above and model.gain("wrong", "right").below
     assert model.gain("right", "wrong", model.recall).value == 1
+
+
+def test_what_the_answers_below_the_explorer_say_is_in_the_stored_runs():
+    runs = results.load("training_well/rates").values()
+
+    def losses(name, rate, part="val"):
+        return [[np.nan if loss is None else loss for loss, _ in run[name][f"{rate:g}"][part]] for run in runs]
+
+    best = {name: model.best_rate(name) for name in model.SWEEPS}
+    assert (best["SGD, constant"], best["momentum, constant"]) == (0.03, 0.003)
+    assert (best["SGD, warm-up"], best["momentum, warm-up"]) == (0.1, 0.03)
+    for name, rates in (("momentum", (0.1, 0.3)), ("Adam", (0.03, 0.1))):
+        for rate in rates:
+            assert np.allclose([each[-1] for each in losses(f"{name}, constant", rate)], np.log(4), atol=0.04)
+    assert np.isnan(losses("SGD, constant", 1)).all()  # from the first epoch on
+    assert [int(np.isnan(each).argmax()) + 1 for each in losses("SGD, warm-up", 1)] == [3, 4]
+    stays, crashes = losses("SGD, constant", 0.3)
+    assert np.isclose(stays[-1], np.log(4), atol=0.01) and np.isnan(crashes[-1])
+    for run, each in zip(runs, losses("Adam, warm-up", best["Adam, warm-up"]), strict=True):
+        lowest = int(np.argmin(each))
+        accuracies = [accuracy for _, accuracy in run["Adam, warm-up"]["0.01"]["val"]]
+        assert lowest + 1 in (5, 6) and each[-1] > 1.5 * each[lowest] and accuracies[-1] > accuracies[lowest]

@@ -1,14 +1,12 @@
-"""What notebook, experiment, explorers and tests of the lesson on augmentation share: recipes, training, and examples.
-
-A recipe is a function that returns new random layers; `list` is the recipe that changes nothing.
-"""
+"""What notebook, experiment, explorers and tests of the lesson on augmentation share: recipes, training, stored answers,
+and examples. A recipe is a function that returns new layers; `list` is the recipe that changes nothing."""
 
 import functools
 
 import numpy as np
 from scipy import ndimage
 
-from course_lib import data
+from course_lib import data, evaluate, results
 
 BATCH = 16
 
@@ -46,19 +44,76 @@ def careless():
     ]
 
 
-def train(images, label, recipe, *, epochs, seed=0, callbacks=()):
-    """The course's small CNN behind the layers of a recipe, trained on images (n, h, w, 1) and class numbers (n,).
+def by_image():
+    """Each image scaled by itself, to mean 0 and deviation 1, in training and in use: no augmentation."""
+    from course_lib.models import layers
 
-    With the same seed all recipes start from the same first weights.
+    return [layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False)]
+
+
+ARMS = {
+    "none": list,
+    "article": article,
+    "careful": careful,
+    "careless": careless,
+    "none, by image": by_image,
+    "article, by image": lambda: [*article(), *by_image()],
+}
+
+
+def train(images, label, arm, *, epochs, rate, seed=0, callbacks=()):
+    """The course's small CNN behind the layers of an arm, trained on images (n, h, w, 1) and class numbers (n,).
+
+    arm: a name of ARMS, or a recipe. rate: where Adam starts; it falls to 0 along a cosine. With the same seed all arms
+    start from the same first weights.
     """
     from course_lib import models
 
     models.keras.utils.set_random_seed(seed)
-    cnn = models.small_cnn(images.shape[1:], int(label.max()) + 1, mean=images.mean(), variance=images.var())
+    own = arm in ("none, by image", "article, by image")
+    scale = {} if own else {"mean": images.mean(), "variance": images.var()}
+    cnn = models.small_cnn(images.shape[1:], int(label.max()) + 1, **scale)
+    recipe = ARMS.get(arm, arm)
     network = models.keras.Sequential([models.layers.Input(images.shape[1:]), *recipe(), cnn])
-    models.compile_with_cosine(network, 2e-3, epochs * len(images) / BATCH)
+    models.compile_with_cosine(network, rate, epochs * np.ceil(len(images) / BATCH), steps_per_execution=15)
     network.fit(images, label, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=list(callbacks))
     return network
+
+
+# ---- Stored runs -----------------------------------------------------------------------------------------------------
+
+STEPS = {60: 1200, 240: 2400, 960: 4800}  # of training, by patients, the same for all arms
+PAIRS = [(number, arm) for number in STEPS for arm in ARMS]
+RATES = (0.0004, 0.0012, 0.004, 0.012, 0.04)
+VERSIONS = ("as they are", "turned by 15°", "another scanner")
+
+
+def best_rate(arm):
+    """The rate with the highest mean validation accuracy in the stored `rates`. Raises ValueError at an end of the list."""
+    stored = results.load("augmentation/rates").values()
+    best = max(RATES, key=lambda rate: np.mean([each[arm][f"{rate:g}"]["val"] for each in stored]))
+    if best in (RATES[0], RATES[-1]):
+        raise ValueError(f"{arm} is best at {best:g}, an end of the list of rates: make it longer.")
+    return best
+
+
+@functools.cache
+def answers(number, arm, version, run_name="answers"):
+    """The answers of an arm's networks for the test slices, (seeds, n); with "truth" or "groups" as `version` those, (n,)."""
+    stored = [results.arrays(f"augmentation/{run_name}", seed) for seed in results.load(f"augmentation/{run_name}")]
+    if version in ("truth", "groups"):
+        return stored[0][version]
+    return np.stack([each[f"{number}, {arm}, {version}"] for each in stored])
+
+
+def accuracy(truth, answer):
+    return (truth == answer).mean()
+
+
+def gain(first, second, version="as they are"):
+    """How much better the second of two pairs (patients, arm) is than the first on the test patients: an Estimate."""
+    truth, groups = (answers(*first, name) for name in ("truth", "groups"))
+    return evaluate.recipes(accuracy, truth, answers(*first, version), answers(*second, version), groups=groups)
 
 
 # ---- Images with something to lose -----------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def release() -> serve.Release:
 
 
 def varied():
-    """The small CNN of lesson explanations, trained on with images whose gain, gamma and noise vary."""
+    """The network of the release, trained on with images whose gain, gamma and noise vary."""
     from course_lib.models import small_cnn
 
     pixels = results.arrays("beyond/scanners", 0)

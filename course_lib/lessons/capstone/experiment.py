@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 
 from course_lib import data
-from course_lib.data.medmnist import write_generated
 from course_lib.lessons.capstone import model as capstone
 from course_lib.tools.experiment import main
 
@@ -53,7 +52,7 @@ def development(seed, quick=False):
 def _generated():
     """A small development file: no X-rays."""
     with tempfile.TemporaryDirectory() as folder:
-        write_generated(path := Path(folder, "generated-dev.npz"), images=(64, 32, 32))
+        capstone.write_generated(path := Path(folder, "generated-dev.npz"), images=(64, 32, 32))
         return data.load(path)
 
 

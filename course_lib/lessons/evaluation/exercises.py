@@ -874,7 +874,7 @@ find_the_shortcut = Choice(
     answer="a",
     replies={
         "a": "The brain is the same in both versions of the image, so every change of the answer comes from the marker.",
-        "b": "A narrower interval around a number that measures the wrong thing.",
+        "b": "The interval would become no narrower, and in any case it lies around a number that measures the wrong thing.",
         "c": "New patients of the same hospital carry the same marker for the same reason. The shortcut works there too.",
         "d": "Cross-validation splits the same hospital again and again: in every fold the marker goes with the disease.",
     },

@@ -188,7 +188,7 @@ dark_lesion = Choice(
     replies={
         "a": "It is often said, and the table refutes it: from black an infarct's pixels travel farther than from the "
         "blurred image, and compared with the rest of the brain just as far. They are dark, but not black.",
-        "b": "More steps close the gap in the sum, but they do not move the map: with 256 steps as much of it lies on the "
+        "b": "More steps close the gap in the sum, but they do not move the map: with 64 steps as much of it lies on the "
         "infarcts as with 16.",
         "c": "Compared with the rest of the brain the distance is the same for both baselines. The slope is not: on the way "
         "from black, through dimmed copies of the image, the infarct stands out far less in it.",

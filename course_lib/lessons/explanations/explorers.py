@@ -39,7 +39,7 @@ def maps() -> Explorer:
         alt="Left: a brain slice with the outline of its lesion. Middle: the map alone. Right: the map laid over the slice, "
         "with the part of it that lies inside the lesion. Below the slice, the model's probability for the chosen class.",
         caption="Simulated lesions on real anatomy. Left: the slice, the lesion outlined. Middle: the map, red for the "
-        "class and blue against it. Right: both. Each map is scaled to its own largest value.",
+        "class and blue against it. Right: both, with orange for red. Each map is scaled to its own largest value.",
         size=(10, 3.9),
     )
 

@@ -278,7 +278,7 @@ def _histories():
         "val_accuracy": [0.3, 0.5, 0.4, 0.45, 0.4],
     }
     plain = {"loss": [2.0, 1.0, 0.5], "val_loss": [2.0, 0.1, 0.2], "accuracy": [0, 0.5, 1], "val_accuracy": [0, 0.9, 1]}
-    return [(third,), (first,), (second,), (tie,), (one,), (falls,), (plain,), (twice,)]
+    return [(one,), (first,), (second,), (tie,), (third,), (falls,), (plain,), (twice,)]
 
 
 best_epoch = Coding(
@@ -466,5 +466,5 @@ worst_mistakes = Coding(
         "`np.flatnonzero(condition)` gives the places where a condition holds.",
         "Take the largest probability of each wrong one, sort with `np.argsort`, and use the result to index the places.",
     ),
-    why="The certain mistakes teach most: a wrong label, a rare case, or something that the network never learned.",
+    why="Look at the certain mistakes first: behind one there may be a wrong label, a rare case, or a thing never learned.",
 )

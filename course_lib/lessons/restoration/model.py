@@ -5,7 +5,6 @@ A network is given a condition (n, h, w, 2): the damaged image, and a mask that 
 
 import numpy as np
 
-from course_lib import images as damages
 from course_lib import import_tensorflow, results
 
 TASKS = ("noise", "hole", "upscale")
@@ -30,7 +29,8 @@ def whole(images):
 
 def add_noise(images, sigma, rng):
     """Condition of images (n, h, w, 1) with Gaussian noise of standard deviation sigma, (n,) or a number."""
-    return whole(damages.gaussian_noise(images, sigma, rng))
+    sigma = np.broadcast_to(np.asarray(sigma, np.float32), len(images))[:, None, None, None]
+    return whole(images + rng.standard_normal(images.shape, np.float32) * sigma)
 
 
 def cut_hole(images, centres, size=HOLE):
@@ -38,7 +38,12 @@ def cut_hole(images, centres, size=HOLE):
 
     centres: row and column of each hole, (n, 2); a hole near the border is moved until it lies inside.
     """
-    hole = damages.square_holes(images, centres, size)
+    h, w = images.shape[1:3]
+    first = np.clip(np.asarray(centres) - size // 2, 0, [h - size, w - size])
+    rows, columns = np.arange(h)[:, None], np.arange(w)[None, :]
+    top, left = first[:, 0, None, None], first[:, 1, None, None]
+    hole = (rows >= top) & (rows < top + size) & (columns >= left) & (columns < left + size)
+    hole = hole[..., None].astype(np.float32)
     return np.concatenate([images * (1 - hole), hole], axis=-1)
 
 
@@ -50,7 +55,25 @@ def random_centres(images, rng, darkest=0.15):
 
 def half_resolution(images):
     """Condition (n, h, w, 2) of images (n, h, w, 1) that lost every second row and column: bicubic, at full size."""
-    return whole(damages.double_size(damages.half_size(images)))
+    n, h, w, c = images.shape
+    return whole(double_size(images.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))))
+
+
+def double_size(images):
+    """The images at twice the size by bicubic interpolation (Keys 1981, doi:10.1109/TASSP.1981.1163711, a = −½).
+
+    Pixels are squares that meet at their edges, so that no image is shifted; beyond the border nothing counts.
+    """
+
+    def weights(size):
+        centre = (np.arange(2 * size) + 0.5) / 2 - 0.5  # of each new pixel, counted in old ones
+        away = np.abs(centre[:, None] - np.arange(size))
+        near, far = 1.5 * away**3 - 2.5 * away**2 + 1, -0.5 * away**3 + 2.5 * away**2 - 4 * away + 2
+        kernel = np.where(away <= 1, near, np.where(away < 2, far, 0))
+        return (kernel / kernel.sum(1, keepdims=True)).astype(images.dtype)
+
+    rows, columns = weights(images.shape[1]), weights(images.shape[2])
+    return np.einsum("ih,nhwc,jw->nijc", rows, images, columns, optimize=True)
 
 
 def damage(task, images, rng, sigma=None):
