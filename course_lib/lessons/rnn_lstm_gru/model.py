@@ -79,6 +79,7 @@ def fit(model, loss, inputs, target, epochs, rate, batch=32, callbacks=()):
 CENTRE, SPREAD = 50.0, 16.0  # percent: networks answer an ejection fraction in units of SPREAD around CENTRE
 RATES = {  # in rising order; a CNN that sees one frame learns its patients by heart soonest
     "rhythm": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
+    "convolution": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
     "memory": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "ejection": (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
     "one frame": (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01),
@@ -142,8 +143,8 @@ def setting(task, arm):
 
 def rates_of(task, arm):
     """The learning rates that are tried for an arm, or a kind of network in the task "memory"."""
-    one_frame = task in ARMS and setting(task, arm)["net"] == "one frame"
-    return RATES["one frame" if one_frame else task]
+    net = setting(task, arm)["net"] if task in ARMS else ""
+    return RATES[net if net in RATES else task]
 
 
 def build(task, arm, shape):
