@@ -19,7 +19,7 @@ if importlib.util.find_spec("course_lib") is None:
 # | | |
 # |---|---|
 # | You need | [05](05_medical_images.ipynb) for DICOM and the split by patient, [10](10_evaluation.ipynb) for intervals. No calculus. |
-# | Time | about MINUTES minutes to read and solve; the cells run in less than 90 seconds |
+# | Time | about MINUTES minutes to read and solve; the cells run in less than 60 seconds |
 # | Data | one **real** echocardiogram of a second (pydicom); `echo-cine`, whose motion is **simulated** on its frames. Numbers about the latter are no numbers about patients. |
 # | Without code | sections 1 to 4, 7, 8 and the summary: 30 minutes |
 
