@@ -80,7 +80,7 @@ CENTRE, SPREAD = 50.0, 16.0  # percent: networks answer an ejection fraction in 
 RATES = {  # in rising order; a CNN that sees one frame learns its patients by heart soonest
     "rhythm": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "convolution": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
-    "memory": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+    "memory": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
     "ejection": (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "one frame": (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01),
 }
