@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from course_lib import ROOT, data
 from course_lib.data import brain_lesions
+from course_lib.data.base import Parts
 
 TINY = {"train": 8, "val": 4, "test": 4}
 # Mean grey level and lesion pixels of the first training patient of each class, seed 0, 64 pixels.
@@ -251,8 +252,8 @@ def test_no_patient_number_occurs_twice_over_splits_and_seeds(tiny, monkeypatch)
 
 
 def test_patient_numbers_have_room_for_the_largest_sets():
-    first, more = brain_lesions._patient_numbers(1)
-    again, _ = brain_lesions._patient_numbers(0)
+    parts = Parts("brain-lesions", brain_lesions.PATIENTS, brain_lesions.MORE, brain_lesions.BLOCK, "class")
+    (first, more), (again, _) = parts.numbers(1), parts.numbers(0)
     most = max(brain_lesions.MORE.values())
     assert again.tolist() == np.random.default_rng([0, 99]).permutation(880).tolist(), "stored results name these"
     assert len(first) == 880 and len(more) == 3 * most and len({*first, *more, *again}) == 2 * 880 + 3 * most

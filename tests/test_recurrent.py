@@ -1,9 +1,9 @@
-"""The cells of lesson 13 compute what Keras' layers compute."""
+"""course_lib.recurrent computes what Keras' layers compute."""
 
 import numpy as np
 import pytest
 
-from course_lib.lessons.rnn_lstm_gru import recurrent
+from course_lib import recurrent
 from course_lib.models import layers
 
 pytestmark = pytest.mark.slow

@@ -59,8 +59,8 @@ def load(
                       to 1,360. Smaller sets are part of larger ones, and validation stays as it is. `seed` makes
                       other patients; their numbers (`groups`) never meet those of another seed.
     "echo-cine"       Simulated echocardiograms, clips of 48 frames, 48×48: real frames, the left ventricle moving
-                      along a known curve; generated at first use and cached. `n_patients` takes the first ones of
-                      600 training patients, `seed` makes other ones, numbered apart too.
+                      along a known curve; generated at first use and cached. The options are those of brain-lesions:
+                      up to 1,200 training and 600 test patients (600 and 240 unless you say so), one size.
     "pneumoniamnist"  Real images of MedMNIST, downloaded at first use; names in `catalogue()`. They have one size
                       and no patient numbers, so the options do not apply.
     an .npz file      Any file in MedMNIST's format. It is called real, or the published one, only where a checksum says

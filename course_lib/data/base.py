@@ -15,6 +15,8 @@ import platformdirs
 
 from course_lib import IN_COURSE, ROOT
 
+LARGEST_SEED = 10**9
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -140,6 +142,76 @@ def fingerprint(*arrays: np.ndarray) -> str:
     return digest.hexdigest()[:8]
 
 
+def is_whole(number) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How many patients a generator makes, and how it reads or makes them.
+
+    name   of the dataset
+    usual  patients of each split without options, made and cached together
+    most   at most, of the splits that options reach; beyond `usual` they are made and cached `block` by `block`
+    kinds  classes, of which a split has one patient each at least
+    """
+
+    name: str
+    usual: dict[str, int]
+    most: dict[str, int]
+    block: int
+    kinds: str
+
+    def asked(self, n_patients, n_test, seed, least: int) -> dict[str, int]:
+        """How many patients each split has, or a ValueError that says how many it may have, or which seeds there are."""
+        found = dict(self.usual)
+        options = ("n_patients", "train", "training", n_patients), ("n_test", "test", "test", n_test)
+        for option, split, kind, number in options:
+            if number is None:
+                continue
+            if not is_whole(number) or not least <= number <= self.most[split]:
+                raise ValueError(
+                    f"{option} is {number!r}, but {self.name} has up to {self.most[split]} {kind} patients, and at least "
+                    f"{least} are needed, one of each {self.kinds}."
+                )
+            found[split] = int(number)
+        if not is_whole(seed) or not 0 <= seed <= LARGEST_SEED:
+            raise ValueError(f"seed is {seed!r}, but it must be a whole number from 0 to {LARGEST_SEED:,}.")
+        return found
+
+    def numbers(self, seed):
+        """Numbers of the usual patients of all splits, and of those beyond, as many for each split. Both are shuffled, so
+        that they tell neither class nor split. A seed's numbers follow those of the seed before it."""
+        usual, beyond = sum(self.usual.values()), len(self.usual) * max(self.most.values())
+        start = int(seed) * (usual + beyond)
+        first = np.random.default_rng([seed, 99]).permutation(usual)
+        return start + first, start + usual + np.random.default_rng([seed, 98]).permutation(beyond)
+
+    def read(self, asked: dict[str, int], seed: int, make) -> dict[str, tuple[dict[str, np.ndarray], np.ndarray]]:
+        """Of each split the arrays, by name, and the patients' numbers.
+
+        `make(key, patients)` returns the arrays of patients (place of the split, number), as many rows of each patient as
+        of another; `key` ends the name of their file.
+        """
+        usual = [(place, number) for place, n in enumerate(self.usual.values()) for number in range(n)]
+        together, (first_ids, more_ids), first, found = make("", usual), self.numbers(seed), 0, {}
+
+        def rows(arrays, n, start, count):
+            return {name: array[len(array) // n * start :][: len(array) // n * count] for name, array in arrays.items()}
+
+        for place, (split, n) in enumerate(self.usual.items()):
+            kept = min(asked[split], n)
+            parts = [rows(together, len(usual), first, kept)]
+            for start in range(n, asked[split], self.block):
+                block = [(place, number) for number in range(start, start + self.block)]
+                parts.append(rows(make(f"-{split}-{start}", block), len(block), 0, asked[split] - start))
+            arrays = {key: np.concatenate([p[key] for p in parts]) for key in together} if len(parts) > 1 else parts[0]
+            more = more_ids[place * max(self.most.values()) :][: asked[split] - kept]
+            found[split] = arrays, np.concatenate([first_ids[first : first + kept], more])
+            first += n
+        return found
+
+
 def to_float(images: np.ndarray) -> np.ndarray:
     """uint8 images (n, h, w) or (n, h, w, c) as float32 (n, h, w, c) in [0, 1]."""
     images = np.divide(images, 255, dtype=np.float32)
@@ -159,7 +231,7 @@ def cached(name: str, file_name: str, shapes: dict[str, tuple], make: Callable[[
         try:
             _write(path, arrays)
         except OSError as error:
-            warnings.warn(f"{name} could not be kept in {path} ({error}): made anew each time.", stacklevel=4)
+            warnings.warn(f"{name} could not be kept in {path} ({error}): made anew each time.", stacklevel=6)
     return arrays
 
 

@@ -17,19 +17,19 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from course_lib.data.base import Dataset, Split, cached, syntax_hash, to_float
+from course_lib.data.base import Dataset, Parts, Split, cached, syntax_hash, to_float
 from course_lib.data.base import fingerprint as fingerprint_of
 from course_lib.data.samples import SAMPLES, read_mni152
 
 VERSION = 2  # of what is generated, for results that name it
 SOURCE_HASH = syntax_hash(__file__)  # a changed generator reads no old cache
 TITLE = "Axial brain slices: healthy, mass, white-matter lesions or infarct"
+KIND = "simulated lesions, real template"
 SOURCE = "lesions simulated by course_lib.data.brain_lesions on " + SAMPLES["brain"].source
 LICENCE = "as the template: " + SAMPLES["brain"].licence
 PATIENTS = {"train": 600, "val": 120, "test": 160}  # without options; they are made and cached together
 MORE = {"train": 2400, "test": 1360}  # at most; beyond PATIENTS they are made and cached BLOCK by BLOCK, when asked for
 BLOCK = 600
-LARGEST_SEED = 10**9
 SIZES = (32, 64, 128)
 CLASS_NAMES = ("healthy", "mass", "white-matter lesions", "infarct")
 SLICES = 4  # per patient
@@ -72,13 +72,7 @@ def _atlas(size: int) -> _Atlas:
     near_ventricle = white_matter & (to_ventricle > 3) & (to_ventricle < 20) & (to_surface > 10)
     blur = (1.2, 0.4 * FIELD_OF_VIEW / size, 0.4 * FIELD_OF_VIEW / size)  # mm; avoids aliasing
     t1, white, tissue = (ndimage.gaussian_filter(volume, blur, truncate=3) for volume in (t1, white, tissue))
-    return _Atlas(
-        t1,
-        white,
-        tissue,
-        near_ventricle=near_ventricle,
-        white_depth=np.where(white_matter, to_surface, 0),
-    )
+    return _Atlas(t1, white, tissue, near_ventricle=near_ventricle, white_depth=np.where(white_matter, to_surface, 0))
 
 
 class _Grid:
@@ -278,72 +272,26 @@ def load(
     size = 64 if size is None else size
     if size not in SIZES:
         raise ValueError(f"brain-lesions comes in {', '.join(map(str, SIZES))} pixels, not {size!r}.")
-    taken = PATIENTS | {
-        "train": _checked("n_patients", "training", n_patients, PATIENTS["train"], MORE["train"]),
-        "test": _checked("n_test", "test", n_test, PATIENTS["test"], MORE["test"]),
-    }
-    if not _is_whole(seed) or not 0 <= seed <= LARGEST_SEED:
-        raise ValueError(f"seed is {seed!r}, but it must be a whole number from 0 to {LARGEST_SEED:,}.")
+    known = Parts("brain-lesions", PATIENTS, MORE, BLOCK, "class")
+    asked = known.asked(n_patients, n_test, seed, least=len(CLASS_NAMES))
+    made = max(size, 64)  # the smallest size is the middle one with each 2×2 pixels made one
 
-    # The smallest size is the middle one with each 2×2 pixels made one.
-    made, pieces = max(size, 64), {}
-    for key, patients in _pieces(taken).items():
+    def arrays(key, patients):
         n = len(patients) * SLICES
-        pieces[key] = cached(
+        return cached(
             "brain-lesions",
             f"brain-lesions-v{VERSION}-{SOURCE_HASH}-seed{seed}-{made}{key}.npz",
             {"images": (n, made, made), "masks": (n, made, made // 8), "positions": (n,)},
             partial(_simulate_all, seed, made, patients),
         )
-    first_ids, more_ids = _patient_numbers(seed)
-    splits, first = {}, 0
-    for place, (split, usual) in enumerate(PATIENTS.items()):
-        kept = min(taken[split], usual)
-        parts = [{name: values[first * SLICES : (first + kept) * SLICES] for name, values in pieces[""].items()}]
-        for key in [key for key in pieces if key.startswith(f"-{split}")]:
-            rows = (taken[split] - int(key.split("-")[2])) * SLICES
-            parts.append({name: values[:rows] for name, values in pieces[key].items()})
-        more = more_ids[place * max(MORE.values()) :][: taken[split] - kept]
-        splits[split] = _split(parts, np.concatenate([first_ids[first : first + kept], more]), size)
-        first += usual
-    three = (splits["train"], splits["val"], splits["test"])
-    return Dataset("brain-lesions", *three, class_names=CLASS_NAMES, source=SOURCE, licence=LICENCE, simulated=True)
+
+    train, val, test = (_split(part, ids, size) for part, ids in known.read(asked, seed, arrays).values())
+    return Dataset("brain-lesions", train, val, test, CLASS_NAMES, SOURCE, LICENCE, simulated=True)
 
 
-def _checked(option, kind, number, usual, most) -> int:
-    """How many patients a split has, or a ValueError that says how many it may have."""
-    if number is None:
-        return usual
-    if not _is_whole(number) or not len(CLASS_NAMES) <= number <= most:
-        raise ValueError(
-            f"{option} is {number!r}, but brain-lesions has up to {most} {kind} patients, and at least "
-            f"{len(CLASS_NAMES)} are needed, one of each class."
-        )
-    return int(number)
-
-
-def _patient_numbers(seed):
-    """Numbers of the patients of all splits as `PATIENTS` counts them, and of those beyond, shuffled each by itself, so
-    that they tell neither class nor split. A seed's numbers follow those of the seed before it."""
-    usual, beyond = sum(PATIENTS.values()), len(PATIENTS) * max(MORE.values())
-    start = int(seed) * (usual + beyond)
-    first = np.random.default_rng([seed, 99]).permutation(usual)
-    return start + first, start + usual + np.random.default_rng([seed, 98]).permutation(beyond)
-
-
-def _pieces(taken) -> dict[str, list[tuple[int, int]]]:
-    """What has to be read or made for so many patients of each split, by the end of the file's name: patients as (place of
-    the split, number)."""
-    pieces = {"": [(place, number) for place, usual in enumerate(PATIENTS.values()) for number in range(usual)]}
-    for place, (split, usual) in enumerate(PATIENTS.items()):
-        for start in range(usual, taken[split], BLOCK):
-            pieces[f"-{split}-{start}"] = [(place, number) for number in range(start, start + BLOCK)]
-    return pieces
-
-
-def _split(parts, ids, size) -> Split:
-    """The patients of several cached arrays, in this order, as one split of images with `size` pixels each way."""
-    images, masks, positions = (np.concatenate([part[key] for part in parts]) for key in parts[0])
+def _split(cached_arrays, ids, size) -> Split:
+    """The patients `ids` as one split of images with `size` pixels each way."""
+    images, masks, positions = cached_arrays.values()
     masks = np.unpackbits(masks, axis=-1).astype(bool)
     area = masks.sum((1, 2), dtype=np.float32) * np.float32(FIELD_OF_VIEW / masks.shape[-1]) ** 2
     images = to_float(images)
@@ -354,10 +302,6 @@ def _split(parts, ids, size) -> Split:
     label = np.repeat(np.arange(len(ids)) % len(CLASS_NAMES), SLICES)
     targets = {"label": label, "lesion_area": area, "slice_position": positions}
     return Split(images, targets, groups=np.repeat(ids, SLICES), masks=masks)
-
-
-def _is_whole(number) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _simulate_all(seed: int, size: int, wanted: list[tuple[int, int]]) -> dict[str, np.ndarray]:

@@ -51,11 +51,8 @@ def catalogue() -> Catalogue:
         Entry(f'sample("{name}")', entry.title, "real", "offline", entry.source, entry.licence)
         for name, entry in SAMPLES.items()
     ]
-    for call, made, real in (
-        ('load("brain-lesions")', brain_lesions, "simulated lesions, real template"),
-        ('load("echo-cine")', echo_cine, "simulated motion, real frames"),
-    ):
-        rows.append(Entry(call, made.TITLE, real, "offline", made.SOURCE, made.LICENCE))
+    for name, made in (("brain-lesions", brain_lesions), ("echo-cine", echo_cine)):
+        rows.append(Entry(f'load("{name}")', made.TITLE, made.KIND, "offline", made.SOURCE, made.LICENCE))
     for name, about in medmnist.known().items():
         offline = f"download of {about['megabytes']} MB"
         what = f"{about['title']}; {about['task']}"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_lib.exercises import Choice, Coding, Mistake, progress
+from course_lib.exercises import Choice, Coding, Mistake, Wrong, progress
 
 TOPIC = "clips_to_sequences"
 
@@ -22,10 +22,14 @@ def _m_mode_by_stacking(clip, column):
 def _m_mode_inputs():
     rng = np.random.default_rng(2)
     return [
-        (np.arange(24.0).reshape(2, 3, 4), 1),
+        (np.arange(12.0).reshape(2, 3, 2), 1),
         (rng.normal(size=(6, 5, 5)), 0),
         (rng.normal(size=(4, 6, 7)), 3),
+        (rng.normal(size=(5, 5, 6)), 4),
     ]
+
+
+_CLIP = np.random.default_rng(12).normal(size=(3, 4, 5))
 
 
 m_mode = Coding(
@@ -34,6 +38,7 @@ m_mode = Coding(
     reference=_m_mode,
     also_correct=(_m_mode_by_stacking,),
     inputs=_m_mode_inputs,
+    integers=False,  # the result has the clip's type
     mistakes=(
         Mistake(
             lambda clip, column: clip[:, :, column],
@@ -52,6 +57,18 @@ m_mode = Coding(
             lambda clip, column: clip.mean(axis=2).T,
             "You average over all columns. M-mode looks along a single line.",
         ),
+    ),
+    wrong=(
+        Wrong(lambda clip, column: clip[:, :, column].T[::-1], (_CLIP, 1)),
+        Wrong(lambda clip, column: clip[::-1, :, column].T, (_CLIP, 1)),
+        Wrong(lambda clip, column: clip[:, :, -1 - column].T, (_CLIP, 1)),
+        Wrong(lambda clip, column: clip[:, :, column - 1].T, (_CLIP, 1)),
+        Wrong(lambda clip, column: clip[:, :, column].reshape(clip.shape[1], len(clip)), (_CLIP, 1)),
+        Wrong(lambda clip, column: clip[1:, :, column].T, (_CLIP, 1)),
+        Wrong(lambda clip, column: clip.max(axis=2).T, (_CLIP, 1)),
+        Wrong(lambda clip, column: clip[:, :, column].T / clip.max(), (_CLIP, 1)),
+        Wrong(lambda clip, column: clip[:, :, column : column + 2].mean(axis=2).T, (_CLIP, 1)),
+        Wrong(lambda clip, column: np.diff(clip[:, :, column], axis=0, prepend=0).T, (_CLIP, 1)),
     ),
     hints=(
         "The clip's axes are time, rows, columns. Which of them do you fix?",
@@ -107,7 +124,13 @@ def _cut_inputs():
         (np.arange(10.0), 4, 1),
         (rng.normal(size=(9, 2)), 3, 3),
         (rng.normal(size=(8, 2, 3)), 3, 2),
+        (np.arange(11.0), 2, 4),  # frames between the segments are left out
+        (rng.normal(size=6), 6, 3),  # one segment, the whole
+        (rng.normal(size=(12, 2)), 5, 2),
     ]
+
+
+_LINE = np.arange(9.0)
 
 
 def _cut_last_missing(sequence, length, stride):
@@ -126,6 +149,7 @@ cut = Coding(
     reference=_cut,
     also_correct=(_cut_by_counting,),
     inputs=_cut_inputs,
+    integers=False,
     mistakes=(
         Mistake(
             _cut_last_missing,
@@ -151,6 +175,21 @@ cut = Coding(
                 else _cut(sequence, length, stride)[:0]
             ),
             "You leave out frames inside the segments. The stride moves the window; the frames in it stay neighbours.",
+        ),
+    ),
+    wrong=(
+        Wrong(lambda x, length, stride: _cut(x, length, min(stride, length)), (_LINE, 2, 3)),
+        Wrong(lambda x, length, stride: _cut(x[::-1], length, stride)[::-1], (_LINE, 4, 2)),
+        Wrong(lambda x, length, stride: _cut(x[: len(x) // length * length], length, stride), (_LINE, 4, 1)),
+        Wrong(lambda x, length, stride: _cut(x, length, stride)[:, ::-1], (_LINE, 4, 2)),
+        Wrong(lambda x, length, stride: _cut(x, length, stride).mean(axis=1), (_LINE, 4, 2)),
+        Wrong(lambda x, length, stride: _cut(np.r_[x, x[-1:]], length, stride), (_LINE, 4, 2)),
+        Wrong(lambda x, length, stride: _cut(x[1:], length, stride), (_LINE, 4, 1)),
+        Wrong(lambda x, length, stride: _cut(x, length, stride)[: len(x) // length], (_LINE, 4, 1)),
+        Wrong(lambda x, length, stride: _cut(x, length, stride).swapaxes(0, 1), (_LINE, 4, 2)),
+        Wrong(
+            lambda x, length, stride: _cut(x, stride, length) if stride < length else _cut(x, length, stride),
+            (_LINE, 4, 2),
         ),
     ),
     hints=(
@@ -207,13 +246,32 @@ def _co_occurrence_inputs():
         (np.array([[0, 0, 1, 1], [0, 2, 1, 3], [2, 2, 3, 3], [2, 3, 0, 1]]), 4),
         (rng.integers(0, 3, (5, 7)), 3),
         (rng.integers(0, 4, (6, 6)), 5),
+        (
+            rng.integers(0, 2, (25, 30)).astype(np.uint8),
+            3,
+        ),  # more than 255 pairs of one kind, and a level that is not there
+        (np.array([[3], [1]]).repeat(2, axis=1), 4),
     ]
+
+
+_LEVELS = np.array([[0, 1, 1, 1], [2, 2, 1, 0], [0, 0, 2, 1]])
+_MANY = np.repeat(np.array([[0] * 20 + [1] * 10]), 30, axis=0)
 
 
 def _counts(first, second, levels):
     counts = np.zeros((levels, levels))
     np.add.at(counts, (first, second), 1)
     return counts
+
+
+def _pairs(image, levels):
+    return _counts(image[:, :-1], image[:, 1:], levels)
+
+
+def _no_accumulation(image, levels):
+    counts = np.zeros((levels, levels))
+    counts[image[:, :-1], image[:, 1:]] += 1  # adds 1 once to each place, however often it comes up
+    return _normalised(_both_ways(counts))
 
 
 def _normalised(counts):
@@ -252,6 +310,26 @@ co_occurrence = Coding(
             "It is symmetric, but where the two directions differ you keep the larger count. Add them.",
         ),
     ),
+    wrong=(
+        Wrong(_no_accumulation, (_LEVELS, 3)),
+        Wrong(lambda image, levels: _normalised(np.uint8(_both_ways(_pairs(image, levels)))), (_MANY, 2)),
+        Wrong(
+            lambda image, levels: (c := _both_ways(_pairs(image, levels))) / np.maximum(c.sum(1, keepdims=True), 1),
+            (_LEVELS, 3),
+        ),
+        Wrong(lambda image, levels: _co_occurrence(image, image.max() + 1), (_LEVELS, 5)),
+        Wrong(
+            lambda image, levels: (_co_occurrence(image, levels) + _co_occurrence(image.T, levels)) / 2, (_LEVELS, 3)
+        ),
+        Wrong(lambda image, levels: np.triu(_co_occurrence(image, levels)), (_LEVELS, 3)),
+        Wrong(
+            lambda image, levels: _normalised((c := _pairs(image, levels)) + c.T - np.diag(np.diag(c))), (_LEVELS, 3)
+        ),
+        Wrong(lambda image, levels: _co_occurrence(image.ravel()[None], levels), (_LEVELS, 3)),  # rows run on
+        Wrong(lambda image, levels: _normalised(_both_ways(_pairs(image, levels)) > 0), (_LEVELS, 3)),
+        Wrong(lambda image, levels: 2 * _co_occurrence(image, levels), (_LEVELS, 3)),
+        Wrong(lambda image, levels: np.round(_co_occurrence(image, levels), 2), (_LEVELS, 3)),
+    ),
     hints=(
         "Begin with a matrix of zeros, levels × levels. Go through all pairs of neighbours in a row.",
         "`image[:, :-1]` and `image[:, 1:]` are all left and all right partners.",
@@ -284,81 +362,219 @@ two_contrasts = Choice(
 
 
 def _standardise(train, test):
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    mean = train.mean(axis=0)
+    # The computed deviation of equal numbers need not be exactly 0: of six times 0.1 it is 1e-17. Compare the values.
+    varies = train.max(axis=0) > train.min(axis=0)
+    deviation = np.where(varies, train.std(axis=0), 1)
     return (train - mean) / deviation, (test - mean) / deviation  # nothing is learned from the test
 
 
-def _standardise_with_loops(train, test):
-    first, second = train.astype(float), test.astype(float)
-    for k in range(train.shape[1]):
-        mean = sum(train[:, k]) / len(train)
-        deviation = (sum((train[:, k] - mean) ** 2) / len(train)) ** 0.5
-        first[:, k] = (train[:, k] - mean) / deviation
-        second[:, k] = (test[:, k] - mean) / deviation
-    return first, second
+def _standardise_with_a_threshold(train, test):
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    deviation[deviation < 1e-9] = 1
+    return [(table - mean) / deviation for table in (train, test)]
+
+
+def _standardised(
+    of=lambda train, test: train, axis=0, spread=np.std, constant=lambda part, std: part.max(0) == part.min(0)
+):
+    """The answer with mean and deviation of another table, along another axis, or with another rule for what is constant."""
+
+    def answer(train, test):
+        part = of(train, test)
+        deviation = spread(part, axis=axis)
+        deviation = np.where(constant(part, deviation), 1, deviation)
+        return tuple((table - part.mean(axis=axis)) / deviation for table in (train, test))
+
+    return answer
+
+
+def _together(train, test):
+    return np.concatenate([train, test])
+
+
+def _never(part, deviation):
+    return np.zeros(np.shape(deviation), bool)
 
 
 def _standardise_inputs():
     rng = np.random.default_rng(5)
-    return [
-        (np.array([[0.0, 10], [2, 30]]), np.array([[1.0, 50], [4, 20]])),
-        (rng.normal([1, 50], [2, 9], size=(6, 2)), rng.normal([3, 20], [1, 30], size=(4, 2))),
-    ]
-
-
-def _each_by_itself(train, test):
-    return _standardise(train, train)[0], _standardise(test, test)[0]
-
-
-def _standardise_pooled(train, test):
-    return tuple(_standardise(np.concatenate([train, test]), part)[1] for part in (train, test))
-
-
-def _standardise_overall(train, test):
-    return tuple((part - train.mean()) / train.std() for part in (train, test))
-
-
-def _standardise_min_max(train, test):
-    low, high = train.min(axis=0), train.max(axis=0)
-    return tuple((part - low) / (high - low) for part in (train, test))
+    small = np.array([[0.0, 10], [2, 30]]), np.array([[1.0, 50], [4, 20]])
+    constant = rng.normal([1, 50, 0], [2, 9, 0], size=(6, 3)), rng.normal([3, 20, 0], [1, 30, 0], size=(4, 3))
+    constant[0][:, 2], constant[1][:, 2] = 0.1, [0.1, 0.6, 0.1, 0.3]  # the same in all training rows, not in the test
+    nearly = rng.random((6, 3)), rng.random((2, 3))
+    nearly[0][:, 0] = [0.1, 0.1, 0.1, 0.102, 0.1, 0.1]  # varies, if only a little
+    counts = rng.integers(0, 200, (5, 4)), rng.integers(0, 200, (7, 4))
+    counts[0][:, 1] = 0
+    return [small, constant, nearly, counts, (rng.normal(7, 3, (9, 2)), rng.normal(7, 3, (1, 2)))]
 
 
 standardise = Coding(
     topic=TOPIC,
     name="standardise",
     reference=_standardise,
-    also_correct=(_standardise_with_loops,),
+    also_correct=(_standardise_with_a_threshold, _standardised()),
     inputs=_standardise_inputs,
     mistakes=(
         Mistake(
-            _each_by_itself,
-            "The test patients are standardised by their own mean and deviation. A single new patient would then always "
-            "come out as exactly average. Use the training numbers for both.",
+            lambda train, test: (_standardise(train, train)[0], _standardise(test, test)[0]),
+            "Your test rows are those of a table standardised by itself. A single new patient would then always come out as "
+            "exactly average. Use the training numbers for both.",
         ),
         Mistake(
-            _standardise_pooled,
-            "Mean and deviation come from training and test patients together: the test has leaked into the training.",
+            _standardised(_together),
+            "Your results are those of a mean and a deviation of both tables together: the test has leaked into the training.",
         ),
         Mistake(
-            _standardise_overall,
-            "One mean and one deviation for the whole table. Each feature, each column, has its own unit and needs its "
-            "own.",
+            _standardised(axis=None, constant=_never),
+            "Your results are those of one mean and one deviation for the whole table. Each feature has its own unit.",
         ),
         Mistake(
-            lambda train, test: tuple((part - train.mean(axis=0)) / train.var(axis=0) for part in (train, test)),
-            "You divide by the variance. It has the squared unit; the standard deviation has the feature's own.",
+            _standardised(spread=np.var),
+            "Your results are divided by the variance. It has the squared unit; the standard deviation has the feature's own.",
         ),
         Mistake(
-            _standardise_min_max,
-            "You scale to the range from 0 to 1. Here the mean should become 0 and the standard deviation 1.",
+            _standardised(spread=lambda part, axis: part.std(axis=axis, ddof=1)),
+            "Your results are those of `ddof=1` (n − 1, as in pandas). The task wants NumPy's deviation, divided by n.",
+        ),
+        Mistake(
+            _standardised(constant=_never),
+            "A feature may be the same in all training rows, and your results then divide by 0, or by a rounding error.",
+        ),
+        Mistake(
+            _standardised(spread=lambda part, axis: part.std(axis=axis) + 1e-8, constant=_never),
+            "Your results are those of a tiny number added to the deviation: a new row that differs in a constant feature "
+            "becomes enormous there. Divide it by 1.",
+        ),
+    ),
+    wrong=(
+        Wrong(_standardised(constant=lambda part, std: std < 1e-2), _standardise_inputs()[2]),
+        Wrong(_standardised(constant=lambda part, std: np.all(part == 0, 0)), _standardise_inputs()[1]),
+        Wrong(_standardised(spread=np.ptp), _standardise_inputs()[0]),
+        Wrong(_standardised(lambda train, test: test), _standardise_inputs()[0]),
+        Wrong(_standardised(lambda train, test: train[:4]), _standardise_inputs()[4]),
+        Wrong(lambda a, b: (_standardise(a, b)[0], b), _standardise_inputs()[0]),
+        Wrong(lambda a, b: _standardise(a, b)[::-1], _standardise_inputs()[1]),
+        Wrong(lambda a, b: tuple(np.clip(part, -2, 2) for part in _standardise(a, b)), _standardise_inputs()[0]),
+        Wrong(lambda a, b: tuple(part[:, np.ptp(a, 0) > 0] for part in _standardise(a, b)), _standardise_inputs()[1]),
+        Wrong(
+            lambda a, b: tuple(np.where(np.ptp(a, 0) > 0, part, 0) for part in _standardise(a, b)),
+            _standardise_inputs()[1],
+        ),
+        Wrong(
+            lambda a, b: tuple(
+                (part - np.median(a, axis=0)) / np.where(np.ptp(a, 0) > 0, a.std(0), 1) for part in (a, b)
+            ),
+            _standardise_inputs()[1],
+        ),
+        Wrong(
+            lambda a, b: tuple(part / np.where(np.ptp(a, 0) > 0, a.std(0), 1) for part in (a, b)),
+            _standardise_inputs()[0],
         ),
     ),
     hints=(
         "Which table may tell you the mean? Only the one you are allowed to learn from.",
-        "One mean per column: `train.mean(axis=0)`.",
-        "Subtract the training mean from both tables and divide both by the training standard deviation.",
+        "One mean and one deviation per column: `train.mean(axis=0)` is the first.",
+        "A feature that is the same in all training rows has nothing to be divided by: let it be divided by 1. The computed "
+        "deviation of equal numbers need not be exactly 0, so compare the values.",
     ),
     why="What is fitted, even a mean, is fitted on training patients; everybody else is only transformed.",
+)
+
+
+# ---- ridge --------------------------------------------------------------------------------------
+
+
+def _ridge(x, y, alpha):
+    # The slope of |y − x w|² + α |w|² is 0 where (xᵀx + α I) w = xᵀy.
+    return np.linalg.solve(x.T @ x + alpha * np.eye(x.shape[1]), x.T @ y)
+
+
+def _ridge_with_more_rows(x, y, alpha):
+    """Least squares, with one more row for each weight: it should be 0."""
+    features = x.shape[1]
+    rows = np.concatenate([x, np.sqrt(alpha) * np.eye(features)])
+    return np.linalg.lstsq(rows, np.concatenate([y, np.zeros(features)]), rcond=None)[0]
+
+
+def _ridge_with_scikit_learn(x, y, alpha):
+    from sklearn.linear_model import Ridge
+
+    return Ridge(alpha=alpha, fit_intercept=False, solver="svd").fit(x, y).coef_
+
+
+def _ridge_inputs():
+    rng = np.random.default_rng(8)
+    twins = rng.normal(size=(12, 3))
+    twins[:, 1] = twins[:, 0] + 0.01 * rng.normal(size=12)  # two features that say the same
+    return [
+        (np.array([[1.0, 0], [1, 1], [2, 1]]), np.array([1.0, 3, 4]), 2.0),
+        (rng.normal(size=(30, 4)), rng.normal(5, 2, 30), 10.0),
+        (rng.normal(size=(4, 7)), rng.normal(size=4), 0.5),  # more features than rows
+        (twins, rng.normal(size=12), 0.3),
+        (rng.integers(-3, 4, (9, 3)), rng.integers(20, 70, 9), 1),
+        (rng.normal(1, 1, (8, 2)), rng.normal(50, 9, 8), 0.0),  # no penalty: least squares
+    ]
+
+
+def _normal(penalty, left=lambda x: x.T @ x):
+    """The answer with another penalty, a function of x, y and α that returns a matrix."""
+    return lambda x, y, alpha: np.linalg.lstsq(left(x) + penalty(x, y, alpha), x.T @ y, rcond=None)[0]
+
+
+def _unit(x):
+    return np.eye(x.shape[1])
+
+
+_TABLE = np.array([[1.0, 2], [0, 1], [3, 1], [2, 2]]), np.array([4.0, 1, 5, 6]), 1.5
+
+ridge = Coding(
+    topic=TOPIC,
+    name="ridge",
+    reference=_ridge,
+    also_correct=(_ridge_with_more_rows, _ridge_with_scikit_learn),
+    inputs=_ridge_inputs,
+    mistakes=(
+        Mistake(
+            _normal(lambda x, y, alpha: 0 * _unit(x)),
+            "Your results are those of plain least squares: α does nothing.",
+        ),
+        Mistake(
+            _normal(lambda x, y, alpha: np.full((x.shape[1], x.shape[1]), float(alpha))),
+            "Your results are those of α added to every entry of the matrix. `np.eye` has its ones on the diagonal only.",
+        ),
+        Mistake(
+            _normal(lambda x, y, alpha: alpha * len(x) * _unit(x)),
+            "Your results are those of a mean over the rows with a whole α. Take the sum of the squared errors.",
+        ),
+        Mistake(
+            _normal(lambda x, y, alpha: alpha**2 * _unit(x)),
+            "Your results are those of α². The penalty is α times the sum of the squared weights.",
+        ),
+        Mistake(
+            lambda x, y, alpha: x.T @ y / ((x**2).sum(axis=0) + max(alpha, 1e-12)),
+            "Your results are those of one feature at a time. Features that say the same have to share their weight.",
+        ),
+    ),
+    wrong=(
+        Wrong(_normal(lambda x, y, alpha: alpha / len(x) * _unit(x)), _TABLE),
+        Wrong(_normal(lambda x, y, alpha: 2 * alpha * _unit(x)), _TABLE),
+        Wrong(_normal(lambda x, y, alpha: -alpha * _unit(x)), _TABLE),
+        Wrong(_normal(lambda x, y, alpha: np.sqrt(alpha) * _unit(x)), _TABLE),
+        Wrong(lambda x, y, alpha: _ridge(x, y, 0 * alpha + 1e-9) / (1 + alpha), _TABLE),
+        Wrong(lambda x, y, alpha: _ridge(x - x.mean(0), y - y.mean(), alpha + 1e-12), _TABLE),
+        Wrong(lambda x, y, alpha: x @ _ridge(x, y, alpha + 1e-12), _TABLE),
+        Wrong(lambda x, y, alpha: np.sign(w := _ridge(x, y, 1e-12)) * np.maximum(abs(w) - alpha / len(x), 0), _TABLE),
+        Wrong(_normal(lambda x, y, alpha: alpha * np.diag(np.arange(x.shape[1]) > 0)), _TABLE),
+        Wrong(lambda x, y, alpha: _ridge(x, y, max(alpha, 1)), (_TABLE[0], _TABLE[1], 0.25)),
+        Wrong(lambda x, y, alpha: np.round(_ridge(x, y, alpha + 1e-12), 2), _TABLE),
+    ),
+    hints=(
+        "Without α this is least squares: xᵀx w = xᵀy.",
+        "The penalty α Σ w² has the slope 2 α w. Where does that go in the equation above?",
+        "`np.linalg.solve(A, b)` finds the w with A w = b. Add α to the diagonal of xᵀx, with `np.eye(x.shape[1])`.",
+    ),
+    why="Each α is another compromise between fitting the training patients and small weights; validation patients choose it.",
 )
 
 

@@ -5,7 +5,7 @@ python -m course_lib.lessons.clips_to_sequences.experiment [windows | echo_cine]
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -16,12 +16,17 @@ from course_lib import data, sequences
 from course_lib.data import echo_cine as generator
 from course_lib.lessons.clips_to_sequences.model import (
     CAVITY,
+    KINDS,
+    LENGTHS,
     REGION,
+    STRIDES,
     area,
     cavity_curve,
     fit_segments,
     mae,
     mean_answer,
+    pixel_summary,
+    ridge_answers,
     segment_features,
     shuffled,
 )
@@ -31,75 +36,80 @@ RUNS = {"windows": range(5), "echo_cine": range(5)}
 
 # ---- windows: how long, how far apart, which features, and what a split by segments leaks ---------------------------
 
-LENGTHS = (3, 6, 12, 24, 48)  # frames, at 12 a second
-TEXTURE = ["joint maximum", "joint entropy", "angular second moment", "contrast", "dissimilarity"]
-TEXTURE += ["inverse difference moment", "correlation"]
+FIRST_SET, TEST_SET, TEST = (
+    1200,
+    1290,
+    600,
+)  # seeds of the data: of run 0, and of the test patients, the same for all runs
+PENALTIES = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)  # of the logistic regression, as scikit-learn's C: small is strong
 
 
 def windows(seed, quick=False):
-    """Segments of simulated clips, of 12 frames unless it says otherwise, from 300 training and 240 test patients. Fitted
-    on training patients only; a test patient's answer is the mean over the segments. For the leak, a seed is another toss
-    of the coin as well."""
-    clips = data.load("echo-cine", n_patients=300, seed=seed)
+    """Segments of simulated clips, of 12 frames in steps of 6 unless it says otherwise. 300 training patients and 120 for
+    validation, the seed's own; 600 test patients, the same for all seeds. Ridge regression for the ejection fraction and
+    logistic regression for the rhythm, each with the penalty that is best for the validation patients; a patient's answer is
+    the mean over the segments. `error`: mean absolute error in points, on each split. The arrays hold the answers for the
+    test patients. `leak`: see `leak`, on the training patients; a seed is another toss of the coin as well."""
+    own = data.load("echo-cine", n_patients=24 if quick else 300, seed=0 if quick else FIRST_SET + seed)
+    new = data.load("echo-cine", seed=0 if quick else TEST_SET, n_patients=24, n_test=24 if quick else TEST)
+    splits = {"train": own.train, "val": own.val, "test": new.test}
     n = 24 if quick else None  # patients
-    splits = {"train": clips.train, "test": clips.test}
-    images = {name: split.x[:n] for name, split in splits.items()}
-    fraction = {name: split.targets["ejection_fraction"][:n] for name, split in splits.items()}
+    images = {name: split.x[:n, ..., 0] for name, split in splits.items()}
+    fraction = {name: split.targets["ejection_fraction"][:n].astype(float) for name, split in splits.items()}
     rhythm = {name: split.targets["rhythm"][:n] for name, split in splits.items()}
-    values = {}
-    for name, x in images.items():
-        values[name], names = sequences.frame_features(x[..., 0])
-    kinds = {
-        "texture": [names.index(name) for name in TEXTURE],
-        "motion": [names.index("motion")],
-        "all": list(range(len(names))),
-    }
-    kinds["first-order"] = [k for k in kinds["all"] if k not in kinds["texture"] + kinds["motion"]]
+    names = sequences.frame_features(images["test"][:1])[1]
+    values = {name: sequences.frame_features(x)[0] for name, x in images.items()}
+    mixed = {name: sequences.frame_features(shuffled(x, seed))[0] for name, x in images.items()}
+    found, arrays = {}, {"truth": fraction["test"], "rhythm": rhythm["test"]}
 
-    def cut(columns, length, stride):
-        return {name: segment_features(table[..., columns], length, stride) for name, table in values.items()}
+    def estimate(arm, segments):
+        answers, alpha = ridge_answers(segments, fraction)
+        error = {name: mae(fraction[name], answer) for name, answer in answers.items()}
+        found[arm], arrays[arm] = {"error": error, "alpha": alpha}, answers["test"]
 
-    found = {
-        "guess_the_mean": {"ejection_fraction_mae": mae(fraction["test"], fraction["train"].mean())},
-        "pixel_values_mae": pixels(images, fraction),
-        "features": {},
-        "length": {},
-        "leak": {},
-    }
-    for kind, columns in kinds.items():
-        segments = cut(columns, 12, 6)
-        found["features"][kind] = {
-            "ejection_fraction_mae": fraction_error(segments, fraction),
-            "rhythm_accuracy": rhythm_accuracy(segments, rhythm),
-        }
+    def recognise(arm, segments):
+        chance, penalty = logistic_answers(segments, rhythm)
+        found[arm], arrays[arm] = {"area": area(rhythm["test"], chance), "penalty": penalty}, chance
+
+    def cut(tables, length=12, stride=6, kind="all"):
+        columns = [names.index(name) for name in KINDS[kind] or names]
+        return {name: segment_features(table[..., columns], length, stride) for name, table in tables.items()}
+
+    lazy = np.full(len(fraction["test"]), np.median(fraction["train"]))
+    found["median"], arrays["median"] = {"error": {"test": mae(fraction["test"], lazy)}}, lazy
+    for kind in KINDS:
+        estimate(kind, cut(values, kind=kind))
+        recognise(f"rhythm, {kind}", cut(values, kind=kind))
     for length in LENGTHS:
-        error = fraction_error(cut(kinds["all"], length, max(1, length // 2)), fraction)
-        found["length"][length] = {"ejection_fraction_mae": error}
-    for stride in (3, 6, 12, 18):
-        found["leak"][stride] = leak(segment_features(values["test"], 12, stride), seed)
-    return found
+        estimate(f"{length} frames", cut(values, length, max(1, length // 2)))
+    recognise("rhythm, whole clip", cut(values, 48))
+    estimate("frames shuffled", cut(mixed))
+    recognise("rhythm, frames shuffled", cut(mixed))
+    for part in ("values", "mean", "deviation", "mean and deviation"):
+        estimate(f"pixels, {part}", {name: pixel_summary(x, 12, 6, part) for name, x in images.items()})
+    motion = names.index("motion")
+    found["motion"]["mean over the test clips"] = [
+        float(table["test"][..., motion].mean()) for table in (values, mixed)
+    ]
+    found["leak"] = {stride: leak(segment_features(values["train"], 12, stride), seed) for stride in STRIDES}
+    return found, {"arrays": {name: np.asarray(answer, np.float32) for name, answer in arrays.items()}}
 
 
-def fraction_error(segments, fraction):
-    """Mean absolute error of the ejection fraction from segment features, by patient."""
-    ridge = fit_segments(make_pipeline(StandardScaler(), Ridge(alpha=1.0)), segments["train"], fraction["train"])
-    return mae(fraction["test"], mean_answer(ridge.predict, segments["test"]))
-
-
-def rhythm_accuracy(segments, rhythm):
-    """Accuracy of the rhythm from segment features, by patient."""
-    logistic = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-    fit_segments(logistic, segments["train"], rhythm["train"])
-    chance = mean_answer(lambda table: logistic.predict_proba(table)[:, 1], segments["test"])
-    return np.mean((chance > 0.5) == rhythm["test"])
-
-
-def pixels(images, fraction):
-    """Mean absolute error of the ejection fraction from all pixel values of four segments of 12 frames per patient."""
-    four = {name: x.reshape(len(x), 4, -1) for name, x in images.items()}
-    centre = four["train"].mean(axis=(0, 1))
-    ridge = fit_segments(Ridge(alpha=10.0), four["train"] - centre, fraction["train"])
-    return {name: mae(fraction[name], mean_answer(ridge.predict, part - centre)) for name, part in four.items()}
+def logistic_answers(segments, label):
+    """The test patients' probability of an irregular rhythm from segments of each split, and the penalty that was best for
+    the validation patients (area under the ROC curve)."""
+    best = None
+    for penalty in PENALTIES:
+        logistic = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
+        fit_segments(logistic, segments["train"], label["train"])
+        chance = {
+            name: mean_answer(lambda t, f=logistic: f.predict_proba(t)[:, 1], segments[name])
+            for name in ("val", "test")
+        }
+        value = area(label["val"], chance["val"])
+        if best is None or value > best[0]:
+            best = value, chance["test"], penalty
+    return best[1:]
 
 
 def leak(segments, seed):

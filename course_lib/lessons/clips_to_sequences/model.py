@@ -7,6 +7,14 @@ from course_lib import evaluate, results, sequences
 
 REGION = np.s_[6:38, 10:42]  # rows and columns around the left ventricle of echo-cine, whatever the patient's pose
 CAVITY = np.s_[12:32, 18:36]  # where its cavity is
+TEXTURE = ["joint maximum", "joint entropy", "angular second moment", "contrast", "dissimilarity"]
+TEXTURE += ["inverse difference moment", "correlation"]
+FIRST_ORDER = ["mean", "variance", "skewness", "kurtosis", "median", "minimum", "10th percentile", "90th percentile"]
+FIRST_ORDER += ["maximum", "interquartile range", "range", "mean absolute deviation", "energy", "root mean square"]
+KINDS = {"first-order": FIRST_ORDER, "texture": TEXTURE, "motion": ["motion"], "all": []}  # [] is all of them
+LENGTHS = (3, 6, 12, 24, 48)  # of windows, in frames, at 12 a second
+STRIDES = (3, 6, 12, 18)
+ALPHAS = (0.0, *np.logspace(-2, 10, 13))  # how strongly ridge regression may hold the weights small; 0 is not at all
 
 
 def find_sector(clip, threshold=1 / 255):
@@ -33,6 +41,69 @@ def fit_segments(estimator, segments, target):
 def mean_answer(predict, segments):
     """A patient's answer is the mean over the segments: (patients,)."""
     return predict(segments.reshape(-1, segments.shape[-1])).reshape(segments.shape[:2]).mean(axis=1)
+
+
+def standardise(train, *others):
+    """Tables (rows, features) minus the mean of the first, divided by its standard deviation. A feature that hardly varies
+    there, by less than a millionth of its size, is only centred."""
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    deviation = np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, 1)
+    return [(table - mean) / deviation for table in (train, *others)]
+
+
+def ridge_answers(segments, target):
+    """Ridge regression on standardised segments: each patient's mean answer, and the α of `ALPHAS` that was best.
+
+    segments, target: (patients, segments, values) and (patients,) of "train", "val" and any others, by name. It is fitted on
+    the training patients; best is the α with the smallest mean absolute error on the validation patients. Returns the answers
+    by name and α. Raises ValueError if the largest α is best: then the list is too short.
+    """
+    flat = {name: part.reshape(-1, part.shape[-1]) for name, part in segments.items()}
+    flat = dict(zip(flat, standardise(flat["train"], *(flat[name] for name in list(flat)[1:])), strict=True))
+    x, centre = flat["train"].astype(float), np.mean(target["train"])
+    y = np.repeat(target["train"], segments["train"].shape[1]) - centre
+    wide = x.shape[1] > len(x)  # then the weights are sums of rows, and the smaller matrix is rows by rows
+    values, vectors = np.linalg.eigh(x @ x.T if wide else x.T @ x)
+    values, along = np.maximum(values, 1e-9 * values.max()), vectors.T @ (y if wide else x.T @ y)
+    best = None
+    for alpha in ALPHAS:
+        weights = vectors @ (along / (values + alpha))
+        weights = x.T @ weights if wide else weights
+        answer = centre + (flat["val"] @ weights).reshape(segments["val"].shape[:2]).mean(axis=1)
+        error = mae(target["val"], answer)
+        if best is None or error < best[0]:
+            best = error, alpha, weights
+    _, alpha, weights = best
+    if alpha == ALPHAS[-1]:
+        raise ValueError(f"{alpha:g} is best, the end of the list of α: make it longer.")
+    shape = {name: part.shape[:2] for name, part in segments.items()}
+    return {name: centre + (flat[name] @ weights).reshape(shape[name]).mean(axis=1) for name in flat}, alpha
+
+
+def pixel_summary(clips, length, stride, part):
+    """The pixels of each segment of clips (n, t, h, w), as (n, segments, values): all "values", or over the segment's frames
+    the "mean" of each pixel, its "deviation" or the "mean and deviation", which is how features are summed up."""
+    found = []
+    for clip in clips:
+        segments = sequences.windows(clip.reshape(len(clip), -1), length, stride=stride).segments
+        parts = {"mean": [segments.mean(axis=1)], "deviation": [segments.std(axis=1)]}
+        parts |= {"values": [segments.reshape(len(segments), -1)], "mean and deviation": sum(parts.values(), [])}
+        found.append(np.concatenate(parts[part], axis=1))
+    return np.stack(found)
+
+
+def answers(name):
+    """An arm's answers in the stored `windows` for the 600 test patients, (seeds, 600); "truth", their ejection fraction,
+    and "rhythm" are (600,)."""
+    stored = [results.arrays("clips_to_sequences/windows", seed) for seed in results.load("clips_to_sequences/windows")]
+    return stored[0][name] if name in ("truth", "rhythm") else np.stack([each[name] for each in stored])
+
+
+def less_error(name, baseline):
+    """By how many points less an arm errs than the baseline, over seeds and the 600 test patients: an Estimate."""
+    truth, pair = answers("truth"), (answers(baseline), answers(name))
+    patients = np.arange(len(truth))  # one clip of each
+    return evaluate.recipes(lambda t, g: -mae(t, g), truth, *pair, groups=patients, bounds=(-100, 0))
 
 
 def mae(truth, guess):

@@ -6,32 +6,13 @@ import numpy as np
 
 from course_lib import ops, plot, results
 from course_lib.explorers import Explorer, choice, slider
-from course_lib.lessons.rnn_lstm_gru.model import last_accuracy
+from course_lib.lessons.rnn_lstm_gru.model import LAGS, last_accuracy, one_unit, other_signs
 
-LONGEST = 80
-CELL_STYLES = {"RNN": ("o-", "grey"), "GRU": ("s--", "sky"), "LSTM": ("^-.", "orange"), "GRU, open": ("s-", "green"),
-               "LSTM, open": ("^-", "vermilion")}  # fmt: skip
+CELL_STYLES = {"RNN": ("o-", "grey"), "RNN, random start": ("o:", "purple"), "GRU": ("s--", "sky"), "LSTM": ("^-.", "orange"),
+               "GRU, open": ("s-", "green"), "LSTM, open": ("^-", "vermilion")}  # fmt: skip
 
 
 _stored_memory = functools.cache(last_accuracy)
-
-
-@functools.cache
-def _signs():
-    return np.random.default_rng(3).choice([-1.0, 1.0], LONGEST)
-
-
-def one_unit(lag, bias, weight):
-    """The memory task with one unit set by hand: states (2, lag + 1) of an LSTM cell and of a plain RNN.
-
-    The marked sign +1 is shown at step 0. The LSTM's input gate opens for it alone, and its forget gate is the sigmoid
-    of `bias`. The RNN has the recurrent weight `weight` and sees the other signs with a weight of 0.3.
-    """
-    cell = ops.sigmoid(bias) ** np.arange(lag + 1)
-    states = [np.tanh(1.0)]
-    for sign in _signs()[:lag]:
-        states.append(np.tanh(weight * states[-1] + 0.3 * sign))
-    return cell, np.array(states)
 
 
 def memory() -> Explorer:
@@ -39,40 +20,43 @@ def memory() -> Explorer:
     return Explorer(
         _draw_memory,
         {
-            "lag": slider("Lag (time steps)", 1, LONGEST, 20),
-            "bias": slider("Bias of the forget gate", -2.0, 6.0, 1.0, step=0.1),
+            "lag": slider("Lag (time steps)", 1, LAGS[-1], 20),
+            "bias": slider("Bias of the forget gate", -2.0, 6.0, 4.0, step=0.1),
+            "gate": slider("Input gate for unmarked signs", 0.0, 1.0, 1.0, step=0.05),
             "weight": slider("Recurrent weight of the RNN", 0.0, 2.0, 1.0, step=0.1),
         },
-        alt="Left: a marked sign at step 0 and unmarked signs after it, the fading memory of one LSTM cell and the wandering "
-        "state of a plain RNN. Right: accuracy against lag of five kinds of networks; those with gates that start open "
-        "hold out longest.",
-        caption="Left: what one unit, set by hand, still knows of the marked +1. Right: stored runs of trained networks with "
-        "8 units, a dot for each seed, and a line through their means. 'Open': the gate starts with a bias of 3. The dotted "
-        "line is guessing.",
+        alt="Left: a marked sign at step 0 and unmarked signs after it, and two lines that begin at the marked sign: the cell "
+        "state of an LSTM and the state of a plain RNN. Right: accuracy against lag of six kinds of stored networks, with a "
+        "dotted line at one half.",
+        caption="Left: two single units, set by hand, that get the same inputs: the marked +1, then other signs. The line "
+        "that is still above 0 at the end has kept the sign. Right: stored runs of trained networks with 8 units, a dot for "
+        "each seed, and a line through their means. 'Open': the gate starts with a bias of 3. Dotted: guessing.",
         size=(10.5, 3.8),
     )
 
 
-def _draw_memory(figure, lag, bias, weight):
+def _draw_memory(figure, lag, bias, gate, weight):
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    cell, plain = one_unit(lag, bias, weight)
+    cell, plain = one_unit(lag, bias, gate, weight)
     time = np.arange(lag + 1)
-    left.plot(time[1:], _signs()[:lag], "|", color="0.6", ms=9, label="unmarked signs")
+    left.plot(time[1:], other_signs()[:lag], "|", color="0.6", ms=9, label="unmarked signs")
     left.plot(0, 1, "*", color=plot.COLOURS["black"], ms=13, label="the marked sign", clip_on=False)
     left.plot(time, cell, color=plot.COLOURS["blue"], label="LSTM: cell state")
     left.plot(time, plain, "--", color=plot.COLOURS["orange"], lw=1.2, label="plain RNN: state")
     left.axhline(0, color="0.8", lw=0.8, zorder=0)
-    left.set(xlabel="time step", ylim=(-1.85, 1.25), xlim=(-0.02 * lag, 1.02 * lag), yticks=[-1, 0, 1])
-    left.set_title(f"forget gate {ops.sigmoid(bias):.3f}: after {lag} steps {cell[-1]:.2g} of the memory is left")
+    reach = max(1.25, 1.05 * np.abs(cell).max())
+    left.set(xlabel="time step", ylim=(-1.5 * reach, reach), xlim=(-0.02 * lag, 1.02 * lag))
+    words = ["kept" if line[-1] > 0 else "lost" for line in (cell, plain)]
+    left.set_title(f"forget gate {ops.sigmoid(bias):.3f}; the sign is {words[0]} by the LSTM, {words[1]} by the RNN")
     left.legend(loc="lower center", ncols=2, fontsize=8).set_in_layout(False)
 
     for place, (name, row) in enumerate(_stored_memory().items()):
         lags, runs = np.array(list(row)), np.array(list(row.values()))  # (lags,), (lags, seeds)
         style, colour = CELL_STYLES[name]
-        shifted = lags * 1.03 ** (place - 2)  # side by side
+        shifted = lags * 1.03 ** (place - 2.5)  # side by side
         right.plot(shifted, runs.mean(axis=1), style[1:], color=plot.COLOURS[colour], lw=1.3)
-        right.plot(shifted, runs, style[0], color=plot.COLOURS[colour], ms=4.5)
-        right.plot([], [], style, color=plot.COLOURS[colour], ms=4.5, lw=1.3, label=name)
+        right.plot(shifted, runs, style[0], color=plot.COLOURS[colour], ms=4)
+        right.plot([], [], style, color=plot.COLOURS[colour], ms=4, lw=1.3, label=name)
     right.axvline(lag, color="0.3", lw=1, ls="--")
     right.axhline(0.5, color="0.6", lw=1, ls=":")
     right.set(
@@ -104,7 +88,7 @@ def gates_over_time() -> Explorer:
             "unit": slider("Hidden unit", 1, _stored_gates()["states"].shape[2], 1),
             "gate": choice("Gate", GATES, "forget gate"),
         },
-        alt="Top left: brightness of the cavity over four seconds, with dots where beats begin. Below it: the chosen gate, "
+        alt="Top left: brightness of the cavity over four seconds, with dashed lines where beats begin. Below it: the chosen gate, "
         "the cell state and the state of one unit. Right: a map of all hidden units over time, blue to red.",
         caption="A stored LSTM that was trained to recognise irregular rhythm reads a simulated clip. Dashed lines: where the "
         "simulated beats begin (the network is not told).",

@@ -1,4 +1,4 @@
-"""Recurrent layers in NumPy: one step of an RNN, an LSTM and a GRU, and a run over a sequence.
+"""Recurrent layers in NumPy: one step of an RNN, an LSTM and a GRU, and a run over a sequence (lesson rnn_lstm_gru explains them).
 
 Shapes: x (…, features) is what a layer sees at one time step, h and c (…, units) are its states; … is nothing for one
 sequence, or (n,) for a batch. Weights are those of a Keras layer's `get_weights()`, in its order: w_x (features, k · units),
