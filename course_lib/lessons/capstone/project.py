@@ -1,0 +1,394 @@
+"""What a project keeps in work/capstone/: attempts, openings of the test, hand-ins. Nothing there is ever overwritten.
+
+board.jsonl, openings.jsonl      one JSON object a line, only ever added to
+attempt-001.npz, opening-001.npz the scores, so that any two can be compared on the same patients
+hand-in-001.json                 a copy of each hand-in
+
+The format of a hand-in, which is said here alone. A hand-in is a notebook: lesson 17 with the student's code and outputs. One of
+its code cells carries the tag "hand-in"; the text/plain of that cell's output is one JSON object with these keys:
+
+format       "capstone 1"
+made         date and time
+data         name, fingerprint, official (whether the test split is the published one), train, val, test (numbers of images),
+             looked_for, share_ill (of training), twins (validation images left out, because they are in training, too)
+baselines    by name: AUC on validation as [value, low, high]
+recipe       hash, seeds, epochs, batch, code (the source of each part by name)
+validation   auc as [value, low, high], train_auc, thresholds, parameters, seconds, attempts (how many are on the board)
+ablations    by name: gain (of the recipe over the recipe without this part) as [value, low, high], detectable, seeds,
+             only_recipe_right, only_other_right (numbers of validation images)
+openings     all openings of this test: opening, date, reason, recipe (hash), attempts (on the board by then), numbers
+claims       by criterion of RUBRIC: what the student argues
+
+`read_hand_in` reads it, `remarks` says what a teacher may want to look at. docs/handins/ holds a weak one and a good one.
+"""
+
+import contextlib
+import datetime
+import hashlib
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from IPython.display import display
+
+from course_lib import data, evaluate, work_folder
+from course_lib.lessons.capstone import model as lesson
+
+FORMAT, TAG = "capstone 1", "hand-in"
+RUBRIC = {"data audit": 20, "baselines": 15, "ablation": 25, "test discipline": 15, "card": 25}
+"""Points by criterion; docs/teaching.md says for what."""
+
+WORDS = 40
+"""A claim of fewer words is remarked upon: that is hardly an argument."""
+
+
+def folder() -> Path:
+    """Where the project keeps its files."""
+    return work_folder() / "capstone"
+
+
+# ---- Files that only grow --------------------------------------------------------------------------------------------
+
+
+def _lines(file):
+    """The text lines of a file in the project's folder that are not empty; none if there is no such file."""
+    path = folder() / file
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()] if path.exists() else []
+
+
+def _rows(file) -> list[dict]:
+    """What the lines of the file hold; a line that cannot be read is left out here, and stays in the file."""
+    rows = []
+    for line in _lines(file):
+        with contextlib.suppress(ValueError):
+            rows.append(json.loads(line))
+    if damaged := len(_lines(file)) - len(rows):
+        print(f"({damaged} of the lines in {file} cannot be read. They stay where they are, and do not count here.)")
+    return rows
+
+
+def _append(file, row):
+    path = folder() / file
+    with path.open("a+", encoding="utf-8") as stream:
+        stream.seek(0)
+        text = stream.read()
+        stream.write("\n" * (bool(text) and not text.endswith("\n")) + json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _locked():
+    folder().mkdir(parents=True, exist_ok=True)
+    return FileLock(folder() / ".lock", timeout=10)
+
+
+def _free(name, ending) -> Path:
+    """The first of name-001.ending, name-002.ending, … that is not there."""
+    number = 1
+    while (path := folder() / f"{name}-{number:03}.{ending}").exists():
+        number += 1
+    return path
+
+
+def _save_scores(path, **arrays):
+    with path.open("xb") as stream:  # x: an error where it exists
+        np.savez_compressed(stream, **arrays)
+    return path.name
+
+
+def _now():
+    return datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
+
+
+def _three(estimate):
+    return [round(float(value), 4) for value in (estimate.value, estimate.low, estimate.high)]
+
+
+# ---- Recipe and board ------------------------------------------------------------------------------------------------
+
+
+def recipe(*parts, seeds, epochs, batch) -> dict:
+    """What was done, to be written down: the source of each part (a function), the settings, and a hash of all that.
+
+    Raises Problem for a part without source, such as one that was not defined in a cell.
+    """
+    code = {}
+    for part in parts:
+        try:
+            code[part.__name__] = inspect.getsource(part)
+        except (OSError, TypeError):
+            raise lesson.Problem(f"The source of {part!r:.60} cannot be read. Define it in a cell of this notebook.") from None
+    row = {"seeds": seeds, "epochs": epochs, "batch": batch, "code": code}
+    return {"hash": hashlib.sha256(json.dumps(row).encode()).hexdigest()[:8], **row}
+
+
+def enter(dataset, attempt, recipe, *, note) -> None:
+    """Write an attempt on the board, with its scores; say so where the same recipe on the same data stands there already.
+
+    dataset: None for a stored attempt, which is not yours and is not written down.
+    """
+    if dataset is None:
+        print("The stored scores of the article's network are no attempt of yours: nothing is written on the board.")
+        return
+    about = {"data": dataset.name, "validation": _digest(attempt), "recipe": recipe["hash"]}
+    try:
+        with _locked():
+            rows = _rows("board.jsonl")
+            for row in rows:
+                if about.items() <= row.items():
+                    print(f"This recipe on these images is attempt {row['attempt']} already: not written again.")
+                    return
+            scores = _save_scores(_free("attempt", "npz"), truth=attempt.truth, scores=np.float32(attempt.scores))
+            row = {"attempt": len(_lines("board.jsonl")) + 1, "date": _now(), "note": note, **about, "scores": scores}
+            row |= {"auc": _three(lesson.area(attempt)), "accuracy": lesson.accuracy(attempt.truth, attempt.called.T)}
+            row |= {"train_auc": np.round(attempt.train_auc, 4).tolist(), "settings": recipe}
+            row |= {"parameters": attempt.parameters, "seconds": round(attempt.seconds, 1)}
+            _append("board.jsonl", row)
+    except OSError as error:
+        print(f"(The board in {folder()} could not be written: {error}. The notebook goes on.)")
+        return
+    print(f"Attempt {row['attempt']} is on the board.")
+
+
+def board(dataset) -> list[dict]:
+    """All attempts on this dataset, oldest first, each with its `gain` over the first one on the same images."""
+    rows = [row for row in _rows("board.jsonl") if dataset is not None and row["data"] == dataset.name]
+    for row in rows:
+        first = next(other for other in rows if other["validation"] == row["validation"])
+        row["gain"] = lesson.gain(*map(_scored, (first, row))) if row is not first else None
+    return rows
+
+
+def show_board(dataset) -> None:
+    """Display the board as a table."""
+    rows = board(dataset)
+    if not rows:
+        print("The board is empty: there is no attempt of yours on these images yet.")
+        return
+    lines = [f"**Your board: validation images of {lesson.describe(dataset)}**\n"]
+    lines += ["| | date | note | seeds | AUC (95 %) | gain over the first (95 %) | accuracy | parameters | s a seed |", "|---|" * 1 + "---|" * 8]
+    for row in rows:
+        value, low, high = row["auc"]
+        gain = f"{row['gain'].value:+.3f} ({row['gain'].low:+.3f} to {row['gain'].high:+.3f})" if row["gain"] else ""
+        lines.append(
+            f"| {row['attempt']} | {row['date']} | {row['note'].replace('|', '/')} | {row['settings']['seeds']} | "
+            f"{value:.3f} ({low:.3f} to {high:.3f}) | {gain} | {row['accuracy']:.3f} | {row['parameters']:,} | "
+            f"{row['seconds']:.0f} |"
+        )
+    _display("\n".join(lines))
+
+
+def _scored(row):
+    """A row of the board as an Attempt that can be compared: truth and scores."""
+    with np.load(folder() / row["scores"], allow_pickle=False) as file:
+        truth, scores = file["truth"], file["scores"].astype(float)
+    return lesson.Attempt(truth, None, scores, np.full(len(scores), 0.5), (), 0, 0.0, np.zeros(len(scores)))
+
+
+def _digest(attempt):
+    """What tells one set of validation images from another: number, and order of ill and healthy."""
+    return f"{len(attempt.truth)}, {hashlib.sha256(np.packbits(attempt.truth).tobytes()).hexdigest()[:8]}"
+
+
+# ---- The sealed test -------------------------------------------------------------------------------------------------
+
+
+class Seal:
+    """Holds the test images. They can be scored by `open` alone, which writes down that it was called."""
+
+    def __init__(self, dataset, ill):
+        """dataset: a Dataset with its test split, or None where there are no images. ill: the class to look for."""
+        self.dataset, self.ill = dataset, ill
+
+    def openings(self) -> list[dict]:
+        """All openings of this test on this machine, oldest first, with their numbers where they were reached."""
+        name = None if self.dataset is None else self.dataset.name
+        found = {row["opening"]: row for row in _rows("openings.jsonl") if row["data"] == name and "date" in row}
+        for row in _rows("openings.jsonl"):
+            if "numbers" in row and row["opening"] in found:
+                found[row["opening"]]["numbers"] = row["numbers"]
+        return list(found.values())
+
+    def open(self, attempt, recipe, *, reason) -> dict | None:
+        """Score the test images once. Writes date, recipe and reason *before*, and the numbers after. Returns the opening.
+
+        reason: why now. Without one nothing is opened, and None is returned. AUC: a mean over the seeds; all else is
+        about the network of seed 0 at its frozen threshold, because one network would be used. Raises Problem where
+        there are no trained networks, OSError where the opening cannot be written down: then nothing is opened.
+        """
+        if not reason.strip():
+            print(
+                f"The test is sealed. It has been opened {len(self.openings())} times so far. To open it, write your reason "
+                "between the quotation marks and run this cell again."
+            )
+            return None
+        if self.dataset is None or not attempt.models:
+            raise lesson.Problem("There is nothing to open: the test needs images, and networks that were trained on them.")
+        with _locked():
+            number = max((row["opening"] for row in _rows("openings.jsonl")), default=0) + 1
+            opening = {"opening": number, "date": _now(), "data": self.dataset.name, "reason": reason}
+            opening |= {"recipe": recipe["hash"], "code": recipe["code"], "attempts": len(board(self.dataset))}
+            _append("openings.jsonl", opening)
+        test = self.dataset.test
+        truth = test.targets["label"] == self.ill
+        scores = np.stack([lesson.score(model, test.x) for model in attempt.models])
+        tested = attempt._replace(truth=truth, groups=test.groups, scores=scores)
+        called = tested.called[0]
+        found, spared = evaluate.sensitivity_specificity(truth, called, groups=test.groups)
+        numbers = {"images": len(truth), "ill": int(truth.sum()), "auc": _three(lesson.area(tested))}
+        numbers |= {"threshold": round(float(attempt.thresholds[0]), 4)}
+        numbers |= {"accuracy": _three(evaluate.share(called == truth, groups=test.groups))}
+        numbers |= {"sensitivity": _three(found), "specificity": _three(spared)}
+        numbers |= {"ppv": {f"{share:.0%}": _three(ppv(found, spared, share)) for share in (0.5, 0.1, 0.01)}}
+        with _locked():
+            file = _save_scores(_free("opening", "npz"), truth=truth, scores=np.float32(scores), called=tested.called)
+            _append("openings.jsonl", {"opening": number, "data": self.dataset.name, "numbers": numbers, "scores": file})
+        times = len(self.openings())
+        print(f"Opened, and written down: this test has now been opened {times} time{'s' if times > 1 else ''}.")
+        if times > 1:
+            print("A number after the first opening is no longer a test: you knew the earlier one. Report all of them.")
+        return opening | {"numbers": numbers}
+
+
+def ppv(found, spared, prevalence) -> evaluate.Estimate:
+    """The positive predictive value at this prevalence, from estimates of sensitivity and specificity.
+
+    Its limits take the lower limits of both, and the upper limits of both: rather too wide than too narrow.
+    """
+    value, low, high = (
+        evaluate.predictive_values(getattr(found, name), getattr(spared, name), prevalence)[0]
+        for name in ("value", "low", "high")
+    )
+    return found._replace(value=float(value), low=float(low), high=float(high), unit="ill and healthy", n=found.n + spared.n)
+
+
+# ---- Card and hand-in ------------------------------------------------------------------------------------------------
+
+
+def card(dataset, ill, *, twins, baselines, attempt, recipe, ablations, seal, claims) -> dict:
+    """All that is handed in, in the format that this module describes; `claims` is the student's, all else is filled in.
+
+    twins: number of validation images that were left out. baselines: scores by name. ablations: by name the Attempt without
+    that part and the pair (only the recipe right, only the other right). Raises Problem where `claims` are not those of RUBRIC.
+    """
+    if claims.keys() != RUBRIC.keys():
+        raise lesson.Problem(f"claims must have a text for each of: {', '.join(RUBRIC)}; it has: {', '.join(claims)}.")
+    about = {"name": "stored scores of a development file", "looked_for": "pneumonia", "twins": twins}
+    if dataset is not None:
+        share = float(np.mean(dataset.train.targets["label"] == ill))
+        about |= {"name": dataset.name, "official": lesson.is_official(dataset), "looked_for": dataset.class_names[ill]}
+        about |= {"train": len(dataset.train), "val": len(dataset.val), "test": len(seal.dataset.test), "share_ill": share}
+        about |= {"fingerprint": data.fingerprint(data.LOADED[-1]["name"])}
+    validation = {"auc": _three(lesson.area(attempt)), "train_auc": np.round(attempt.train_auc, 4).tolist()}
+    validation |= {"thresholds": np.round(attempt.thresholds, 4).tolist(), "parameters": attempt.parameters}
+    validation |= {"seconds": round(attempt.seconds, 1), "attempts": len(board(dataset))}
+    rows = {}
+    for name, (other, (only_recipe, only_other)) in ablations.items():
+        gain = lesson.gain(other, attempt)
+        rows[name] = {"gain": _three(gain), "detectable": round(gain.detectable(), 4), "seeds": len(other.scores)}
+        rows[name] |= {"only_recipe_right": int(only_recipe), "only_other_right": int(only_other)}
+    areas = {name: _three(evaluate.area_under_curve(attempt.truth, s, groups=attempt.groups)) for name, s in baselines.items()}
+    return {
+        "format": FORMAT,
+        "made": _now(),
+        "data": about,
+        "baselines": areas,
+        "recipe": recipe,
+        "validation": validation,
+        "ablations": rows,
+        "openings": [{key: row[key] for key in row if key != "code"} for row in seal.openings()],
+        "claims": claims,
+    }
+
+
+def show_card(card) -> None:
+    """Display a card as a table: what the machine measured, then what the student argues."""
+    about, opened = card["data"], [row for row in card["openings"] if "numbers" in row]
+    rows = [("Data", f"{about['name']}; looked for: {about['looked_for']}; {about['twins']} twins left out of validation")]
+    if "train" in about:
+        test = "the official test split" if about["official"] else "NOT an official test split: no result to compare"
+        rows += [("Images", f"{about['train']} training, {about['val']} validation, {about['test']} test ({test})")]
+    rows += [(f"Baseline: {name}", f"validation AUC {_range(value)}") for name, value in card["baselines"].items()]
+    found = card["validation"]
+    rows += [("Recipe", f"{card['recipe']['hash']}; {found['parameters']:,} parameters; {found['seconds']:.0f} s a seed")]
+    rows += [("Validation", f"AUC {_range(found['auc'])}, {card['recipe']['seeds']} seed(s); {found['attempts']} attempts")]
+    for name, row in card["ablations"].items():
+        rows += [(f"Without: {name}", f"the recipe gains {_range(row['gain'], '+')} in AUC; detectable {row['detectable']:.3f}")]
+    if opened:
+        first = opened[0]["numbers"]
+        rows += [("Test, first opening", f"AUC {_range(first['auc'])}, accuracy {_range(first['accuracy'])}")]
+        rows += [("… at the frozen threshold", f"{first['threshold']:.2f}: sensitivity {_range(first['sensitivity'])}, specificity {_range(first['specificity'])}")]  # fmt: skip
+        rows += [(f"… PPV where {share} are ill", _range(value)) for share, value in first["ppv"].items()]
+    rows += [("Openings of the test", str(len(card["openings"])) + ("" if opened else ": sealed"))]
+    rows += [(f"*{name}*", text.strip().replace("\n", " ") or "…") for name, text in card["claims"].items()]
+    _display("| | |\n|---|---|\n" + "\n".join(f"| {left} | {right.replace('|', '/')} |" for left, right in rows))
+
+
+def hand_in(card) -> None:
+    """Show the card as the JSON text that a teacher's tools read, and keep a copy in the project's folder."""
+    text = json.dumps(card, indent=1, ensure_ascii=False)
+    try:
+        with _locked(), (path := _free("hand-in", "json")).open("x", encoding="utf-8") as stream:
+            stream.write(text + "\n")
+        print(f"Kept as {path.name} in the project's folder. Save this notebook, and hand it in.")
+    except OSError as error:
+        print(f"(No copy could be kept in {folder()}: {error}. Save this notebook, and hand it in.)")
+    fold = f"<details><summary>The hand-in as JSON</summary>\n\n```json\n{text}\n```\n\n</details>"
+    display({"text/plain": text, "text/markdown": fold}, raw=True)
+
+
+def read_hand_in(path) -> dict:
+    """The card in a hand-in: a notebook's path. Raises ValueError with a sentence where there is none, or several."""
+    notebook = json.loads(Path(path).read_text(encoding="utf-8"))
+    found = []
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []) if TAG in cell["metadata"].get("tags", []) else []:
+            text = "".join(output.get("data", {}).get("text/plain", ""))
+            if text.startswith("{"):
+                found.append(json.loads(text))
+    if len(found) != 1 or found[0].get("format") != FORMAT:
+        raise ValueError(
+            f"{Path(path).name} holds {len(found)} cards of the format {FORMAT!r}; one is needed. It stands in the output of "
+            f"the cell with the tag {TAG!r}: run the notebook to its end, and save it."
+        )
+    return found[0]
+
+
+def remarks(card) -> dict[str, list[str]]:
+    """What a teacher may want to look at, by criterion of RUBRIC. No points: those are the teacher's."""
+    found: dict[str, list[str]] = {name: [] for name in RUBRIC}
+    for name, text in card["claims"].items():
+        if len(text.split()) < WORDS:
+            found[name].append(f"The text has {len(text.split())} words.")
+    if "train" not in card["data"]:
+        found["data audit"].append("No images were used: these are the stored scores.")
+    for name, (_, _, high) in card["baselines"].items():
+        if high >= card["validation"]["auc"][0]:
+            found["baselines"].append(f"The recipe's AUC lies within the interval of “{name}”.")
+    missing = 3 - len(card["ablations"])
+    found["ablation"] += [f"{missing} of three ablations are missing."] * (missing > 0)
+    for name, row in card["ablations"].items():
+        if row["seeds"] < 3:
+            found["ablation"].append(f"“{name}” rests on {row['seeds']} seed.")
+        if row["gain"][1] <= 0 <= row["gain"][2]:
+            found["ablation"].append(f"“{name}”: no difference shown; one of {row['detectable']:.3f} would have been.")
+    openings = card["openings"]
+    if len(openings) != 1:
+        found["test discipline"].append(f"The test was opened {len(openings)} times.")
+    for row in openings:
+        if row["recipe"] != card["recipe"]["hash"]:
+            found["test discipline"].append(f"Opening {row['opening']} is of another recipe ({row['recipe']}).")
+        if row["attempts"] < card["validation"]["attempts"]:
+            found["test discipline"].append(f"After opening {row['opening']} there were further attempts.")
+    if card["validation"]["attempts"] < 2:
+        found["card"].append("There is no second attempt on the board.")
+    return found
+
+
+def _range(values, sign=""):
+    value, low, high = (f"{number:{sign}.3f}" for number in values)
+    return f"{value} ({low} to {high})"
+
+
+def _display(text):
+    display({"text/markdown": text, "text/plain": text}, raw=True)
