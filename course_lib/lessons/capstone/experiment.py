@@ -62,9 +62,9 @@ def project(seed, quick=False):
     rim = lesson.only_rim(dataset)
     arms = {
         "article": (dataset, lesson.my_network, lesson.my_augmentation),
-        "augmentation": (dataset, lesson.my_network, lesson.no_augmentation),
-        "second convolution": (dataset, lesson.my_simpler_network, lesson.my_augmentation),
-        "centre": (rim, lesson.my_network, lesson.my_augmentation),
+        lesson.PARTS[0]: (dataset, lesson.my_network, lesson.no_augmentation),
+        lesson.PARTS[1]: (dataset, lesson.my_simpler_network, lesson.my_augmentation),
+        lesson.PARTS[2]: (rim, lesson.my_network, lesson.my_augmentation),
     }
     truth = {part: getattr(dataset, part).targets["label"] == ill for part in ("train", "val", "test")}
     arrays = {"val_ill": truth["val"], "test_ill": truth["test"], "changes": np.array(list(lesson.CHANGES))}
@@ -72,7 +72,7 @@ def project(seed, quick=False):
     for arm, (images, network, augmentation) in arms.items():
         options = {"seed": seed, "epochs": 12 if quick else lesson.EPOCHS}
         model, seconds = lesson.timed(lesson.train, images.train, ill, network, augmentation, **options)
-        test = images.test.x if arm != "centre" else lesson.cover(images.test.x, "centre")
+        test = images.test.x if images is dataset else lesson.cover(images.test.x, "centre")
         arrays[f"val {arm}"], arrays[f"test {arm}"] = lesson.score(model, images.val.x), lesson.score(model, test)
         known = roc_auc_score(truth["train"], lesson.score(model, images.train.x))
         areas = {f"{part}_auc": roc_auc_score(truth[part], arrays[f"{part} {arm}"]) for part in ("val", "test")}

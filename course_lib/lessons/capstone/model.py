@@ -18,6 +18,9 @@ from course_lib.data import medmnist
 STORED = "capstone/project"
 """The stored runs with which the notebook works where there is no file of images."""
 
+PARTS = ("augmentation", "a part of the network", "the centre of the images")
+"""What the three required ablations take away; the stored runs have an arm without each."""
+
 EPOCHS, BATCH = 10, 32
 """How the article's network is trained here."""
 
@@ -352,7 +355,7 @@ def _threshold(rule, truth, scores):
 
 
 def stored_attempt(arm, *, rule=my_rule) -> Attempt:
-    """An arm of the stored runs, "article" or what was taken from it, as an Attempt without models."""
+    """An arm of the stored runs, "article" or one of PARTS that was taken from it, as an Attempt without models."""
     runs = results.load(STORED)
     arrays = [results.arrays(STORED, seed) for seed in runs]
     truth, scores = arrays[0]["val_ill"], np.stack([one[f"val {arm}"] for one in arrays]).astype(float)
@@ -400,15 +403,23 @@ def area(attempt) -> evaluate.Estimate:
 
 
 def gain(first, second) -> evaluate.Estimate:
-    """AUC of the second attempt minus that of the first, on the same patients, and over seeds where there are three.
+    """AUC of the second attempt minus that of the first, on the same patients; over seeds too, where both have three.
 
     Raises Problem where the two did not see the same validation images.
     """
     from sklearn.metrics import roc_auc_score
+
+    def more(truth, one, other):
+        return auc(truth, other) - auc(truth, one)
 
     if not np.array_equal(first.truth, second.truth):
         raise Problem("These two attempts were scored on different validation images: they cannot be paired.")
     pair, options = (first.scores, second.scores), {"groups": first.groups, "repeats": 400}
     if min(map(len, pair)) >= 3:
         return evaluate.recipes(roc_auc_score, first.truth, *pair, **options)
-    return evaluate.difference(roc_auc_score, first.truth, pair[0][0], pair[1][0], **options)
+    return evaluate.bootstrap(more, first.truth, pair[0].T, pair[1].T, bounds=(-1, 1), **options)
+
+
+def of_scores(truth, scores, groups=None) -> Attempt:
+    """The scores (n,) of a rule without a network as an Attempt, to be compared with others."""
+    return Attempt(truth, groups, scores[None], np.array([0.5]), (), 0, 0.0, np.array([np.nan]))
