@@ -27,6 +27,7 @@ _FIRST_EDITION = dict(
 _MOVED = {
     ("pooling", "max_pool_gradient"): "network_from_scratch",
     ("activation", "relu_gradient"): "network_from_scratch",
+    **dict.fromkeys([("capstone", n) for n in ("class_weights", "accuracy_elsewhere", "gap")], "capstone_solution"),
 }
 
 

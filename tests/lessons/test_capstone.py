@@ -13,7 +13,7 @@ from course_lib import ROOT, data, evaluate, results
 from course_lib.lessons.capstone import model as lesson
 from course_lib.lessons.capstone import project
 from course_lib.models import keras, layers
-from course_lib.tools import run_notebooks
+from course_lib.tools import hand_in, run_notebooks
 
 pytestmark = pytest.mark.slow
 
@@ -260,9 +260,10 @@ def test_an_opening_counts_before_its_numbers_are_there(generated, work, monkeyp
     def crash(model, images):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(lesson, "score", crash)
-        seal.open(mine, recipe(), reason="and then the lid was closed")
+        with pytest.raises(KeyboardInterrupt):
+            seal.open(mine, recipe(), reason="and then the lid was closed")
     assert len(seal.openings()) == 1 and "numbers" not in seal.openings()[0]
     with pytest.raises(lesson.Problem, match="nothing to open"):
         seal.open(mine._replace(models=()), recipe(), reason="no networks")
@@ -272,7 +273,9 @@ def test_an_opening_counts_before_its_numbers_are_there(generated, work, monkeyp
 
 
 def test_a_ppv_has_the_width_of_the_specificity():
-    found, spared = evaluate.sensitivity_specificity(np.repeat([1, 0], [394, 130]), np.repeat([1, 0, 1, 0], [374, 20, 2, 128]))
+    found, spared = evaluate.sensitivity_specificity(
+        np.repeat([1, 0], [394, 130]), np.repeat([1, 0, 1, 0], [374, 20, 2, 128])
+    )
     value, low, high = project.ppv(found, spared, 0.1)[:3]
     assert value == pytest.approx(0.873, abs=0.003) and low < 0.68 and high > 0.95
 
@@ -284,7 +287,7 @@ def a_card(dataset, work, *, claims=None, ablations=3):
     mine = attempt(dataset)
     seal = project.Seal(dataset, 1)
     rows = {name: (attempt(dataset, epochs=1), (3, 1)) for name in lesson.PARTS[:ablations]}
-    claims = claims or dict.fromkeys(project.RUBRIC, "…")
+    claims = claims or dict.fromkeys(hand_in.RUBRIC, "…")
     truth = dataset.val.targets["label"] == 1
     return project.card(
         dataset, 1, twins=0, baselines={"the same for all": np.full(len(truth), 0.5)}, attempt=mine, recipe=recipe(),
@@ -292,7 +295,7 @@ def a_card(dataset, work, *, claims=None, ablations=3):
     )  # fmt: skip
 
 
-def as_notebook(path, *texts, tag=project.TAG):
+def as_notebook(path, *texts, tag=hand_in.TAG):
     cells = [
         nbformat.v4.new_code_cell(
             "hand in", metadata={"tags": [tag]}, outputs=[nbformat.v4.new_output("display_data", {"text/plain": text})]
@@ -309,15 +312,15 @@ def test_a_hand_in_is_read_back_and_says_what_to_look_at(generated, work, tmp_pa
     project.hand_in(card)
     assert [path.name for path in sorted(work.glob("hand-in-*"))] == ["hand-in-001.json", "hand-in-002.json"]
     path = as_notebook(tmp_path / "student.ipynb", json.dumps(card))
-    assert project.read_hand_in(path) == json.loads(json.dumps(card))
-    remarks = project.remarks(card)
-    assert remarks.keys() == project.RUBRIC.keys() and sum(project.RUBRIC.values()) == 100
+    assert hand_in.read(path) == json.loads(json.dumps(card))
+    remarks = hand_in.remarks(card)
+    assert remarks.keys() == hand_in.RUBRIC.keys() and sum(hand_in.RUBRIC.values()) == 100
     text = json.dumps(remarks)
     for part in ("2 of three ablations are missing", "rests on 1 seed", "opened 0 times", "has 1 words"):
         assert part in text
     for broken in (as_notebook(tmp_path / "none.ipynb"), as_notebook(tmp_path / "other.ipynb", "{}", tag="card")):
         with pytest.raises(ValueError, match="holds 0 cards"):
-            project.read_hand_in(broken)
+            hand_in.read(broken)
     with pytest.raises(lesson.Problem, match="a text for each of"):
         a_card(generated, work, claims={"card": "only this"})
 
@@ -325,14 +328,14 @@ def test_a_hand_in_is_read_back_and_says_what_to_look_at(generated, work, tmp_pa
 def test_an_opening_of_another_recipe_is_remarked_upon(generated, work):
     card = a_card(generated, work)
     opening = {"opening": 1, "recipe": "other", "attempts": 0}
-    remarks = project.remarks(card | {"openings": [opening], "validation": card["validation"] | {"attempts": 2}})
-    assert len(remarks["test discipline"]) == 2 + (len(card["claims"]["test discipline"].split()) < project.WORDS)
+    remarks = hand_in.remarks(card | {"openings": [opening], "validation": card["validation"] | {"attempts": 2}})
+    assert len(remarks["test discipline"]) == 2 + (len(card["claims"]["test discipline"].split()) < hand_in.WORDS)
 
 
 @pytest.mark.parametrize("name", ["weak", "good"])
 def test_the_sample_hand_ins_can_be_read(name):
-    card = project.read_hand_in(ROOT / "docs" / "handins" / f"{name}.ipynb")
-    remarks = project.remarks(card)
+    card = hand_in.read(ROOT / "docs" / "handins" / f"{name}.ipynb")
+    remarks = hand_in.remarks(card)
     found = {criterion: len(sentences) for criterion, sentences in remarks.items()}
     assert len(card["openings"]) == (1 if name == "good" else 3)
     if name == "good":
@@ -351,7 +354,9 @@ def test_stored_scores_give_what_was_measured():
             for part in ("val", "test"):
                 truth, scores = stored[f"{part}_ill"], stored[f"{part} {arm}"]
                 assert lesson.auc(truth, scores[:, None]) == pytest.approx(run[arm][f"{part}_auc"], abs=2e-4)
-        np.testing.assert_array_equal(stored["changed"][stored["changes"].tolist().index("as taken")], stored["test article"])
+        np.testing.assert_array_equal(
+            stored["changed"][stored["changes"].tolist().index("as taken")], stored["test article"]
+        )
 
 
 # ---- The notebook
@@ -384,7 +389,12 @@ def test_notebook_runs_with_a_colour_file_of_eight_classes_and_opens_the_test(tm
     lesson.write_generated(tmp_path / "generated.npz", shape=(28, 28, 3), classes=8, images=(240, 96, 96))
     error, text, errors = run_notebook(tmp_path / "generated.npz", monkeypatch, **{'reason=""': 'reason="to try"'})
     assert error is None and not errors
-    for part in ["28 × 28 × 3", "Attempt 1 is on the board", "has now been opened 1 time.", "NOT an official test split"]:
+    for part in [
+        "28 × 28 × 3",
+        "Attempt 1 is on the board",
+        "has now been opened 1 time.",
+        "NOT an official test split",
+    ]:
         assert part in text
 
 

@@ -13,9 +13,7 @@ def _wrong(differs_on, *answers):
 
 
 lazy_answer = Choice(
-    topic=TOPIC,
-    name="lazy_answer",
-    answer="b",
+    topic=TOPIC, name="lazy_answer", answer="b",
     replies={
         "a": "The accuracy is right. But who answers the same for everybody cannot rank anybody: what is the AUC of "
         "guessing?",
@@ -24,10 +22,7 @@ lazy_answer = Choice(
         "d": "An accuracy of 0.5 would be right if half of the tested were ill, and an AUC counts ranks, not answers.",
     },
     hints=("Of 624 images, for how many is the answer right?", "AUC: a pair with equal scores counts half."),
-)
-
-
-# ---- seen_before --------------------------------------------------------------------------------
+)  # fmt: skip
 
 
 def _seen_before(train, test):
@@ -50,7 +45,14 @@ def _seen_before_inputs():
     rng = np.random.default_rng(0)
     small = np.array([[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [0, 1, 2]]])
     # One pixel off by 1; the same pixels in another order; the same first row; another patchwork.
-    hard = [small[1], [[1, 2, 3], [4, 5, 7]], [[2, 1, 3], [4, 5, 6]], [[7, 8, 9], [9, 1, 2]], small[0], [[7, 8, 9], [4, 5, 6]]]
+    hard = [
+        small[1],
+        [[1, 2, 3], [4, 5, 7]],
+        [[2, 1, 3], [4, 5, 6]],
+        [[7, 8, 9], [9, 1, 2]],
+        small[0],
+        [[7, 8, 9], [4, 5, 6]],
+    ]
     train = rng.integers(0, 256, (12, 4, 5), dtype=np.uint8)
     test = rng.integers(0, 256, (7, 4, 5), dtype=np.uint8)
     test[2], test[5], test[3] = train[8], train[1], test[0]  # the fourth has a twin, but in the test set itself
@@ -78,39 +80,22 @@ def _with(compare):
 
 
 seen_before = Coding(
-    topic=TOPIC,
-    name="seen_before",
-    reference=_seen_before,
+    topic=TOPIC, name="seen_before", reference=_seen_before, inputs=_seen_before_inputs,
     also_correct=(_seen_before_by_bytes, _seen_before_by_distance),
-    inputs=_seen_before_inputs,
     mistakes=(
-        Mistake(
-            lambda train, test: int(_seen_before(train, test).sum()),
+        Mistake(lambda train, test: int(_seen_before(train, test).sum()),
             "Your result is a count. Return one True or False for each test image, because whoever finds a twin wants to "
-            "know which.",
-        ),
-        Mistake(
-            _with(lambda train, image: (train == image).any(axis=(1, 2))),
+            "know which."),
+        Mistake(_with(lambda train, image: (train == image).any(axis=(1, 2))),
             "Your results are those of images that share at least one pixel with a training image. All pixels have to "
-            "agree, with those of one single training image.",
-        ),
-        Mistake(
-            lambda train, test: _seen_before(test, train),
-            "Your results are about the training images: which of them are in the test. Each *test* image is to be asked.",
-        ),
-        Mistake(
-            _with(lambda train, image: train.sum(axis=(1, 2)) == image.sum()),
-            "Your results are those of equal sums of the pixels. Different images can have the same sum.",
-        ),
-        Mistake(
-            _with(lambda train, image: (train == image).any(axis=0).all()),
+            "agree, with those of one single training image."),
+        Mistake(lambda train, test: _seen_before(test, train),
+            "Your results are about the training images: which of them are in the test. Each *test* image is to be asked."),
+        Mistake(_with(lambda train, image: train.sum(axis=(1, 2)) == image.sum()),
+            "Your results are those of equal sums of the pixels. Different images can have the same sum."),
+        Mistake(_with(lambda train, image: (train == image).any(axis=0).all()),
             "Your results are those of patchworks: each pixel is found in some training image, but not all in the same "
-            "one. Which of the two, `any` or `all`, goes over the pixels?",
-        ),
-        Mistake(
-            lambda train, test: np.array([sum((image == other).all() for other in test) > 1 for image in test]),
-            "Your results are twins within the test set. A twin in the training set is what makes a result too good.",
-        ),
+            "one. Which of the two, `any` or `all`, goes over the pixels?"),
     ),
     wrong=[
         *_wrong(
@@ -119,16 +104,13 @@ seen_before = Coding(
             _with(lambda train, image: (train[:, :2, :2] == image[:2, :2]).all(axis=(1, 2))),
             _with(lambda train, image: (train // 2 == image // 2).all(axis=(1, 2))),
             _with(lambda train, image: np.abs(train - image).mean(axis=(1, 2)) < 1),
-            _with(lambda train, image: np.sort(train.reshape(len(train), -1)) == np.sort(image.ravel())),
             _with(lambda train, image: (np.sort(train.reshape(len(train), -1)) == np.sort(image.ravel())).all(axis=1)),
             _with(lambda train, image: np.isin(image, train).all()),
             _with(lambda train, image: (train == image).mean(axis=(1, 2)) > 0.8),
             _with(lambda train, image: train.std(axis=(1, 2)) == image.std()),
             _with(lambda train, image: (train == image).all(axis=1)),
-            lambda train, test: np.isin(test, train).all(axis=(1, 2)),
-            lambda train, test: ~_seen_before(train, test),
-            lambda train, test: np.flatnonzero(_seen_before(train, test)),
-            lambda train, test: test[_seen_before(train, test)],
+            lambda train, test: np.isin(test, train).all(axis=(1, 2)), lambda train, test: ~_seen_before(train, test),
+            lambda train, test: np.flatnonzero(_seen_before(train, test)), lambda train, test: test[_seen_before(train, test)],
         ),
         *_wrong(_TYPES, lambda train, test: np.array([i.tobytes() in {t.tobytes() for t in train} for i in test])),
     ],
@@ -138,10 +120,7 @@ seen_before = Coding(
         "For each training image ask whether *all* pixels agree, over the axes 1 and 2; then whether that holds for *any*.",
     ),
     why="A validation image that was trained on measures memory. Near-twins, two X-rays of one child, escape this check.",
-)
-
-
-# ---- three_numbers ------------------------------------------------------------------------------
+)  # fmt: skip
 
 
 def _three_numbers(images):
@@ -173,7 +152,9 @@ def _three_numbers_inputs():
     return [
         (np.array([[[200, 10, 10], [10, 30, 250]]], np.uint8),),
         (rng.integers(0, 256, (5, 6, 4), dtype=np.uint8),),
-        (np.array([[[7, 7], [7, 7]], [[0, 9], [0, 9]], [[0, 0], [9, 9]]]),),  # no edge; edges along rows; none along rows
+        (
+            np.array([[[7, 7], [7, 7]], [[0, 9], [0, 9]], [[0, 0], [9, 9]]]),
+        ),  # no edge; edges along rows; none along rows
         (rng.random((3, 4, 7)),),
         (np.array([[[0, 255, 0, 255]]], np.uint8),),
     ]
@@ -197,62 +178,43 @@ def _sharp(image):
 
 
 three_numbers = Coding(
-    topic=TOPIC,
-    name="three_numbers",
-    reference=_three_numbers,
+    topic=TOPIC, name="three_numbers", reference=_three_numbers, inputs=_three_numbers_inputs,
     also_correct=(_three_numbers_by_loop, _three_numbers_by_slices),
-    inputs=_three_numbers_inputs,
     mistakes=(
-        Mistake(
-            lambda images: np.stack([images.mean((1, 2)), images.std((1, 2)), np.abs(np.diff(images, axis=2)).mean((1, 2))], 1),
+        Mistake(lambda images: np.stack(
+                [images.mean((1, 2)), images.std((1, 2)), np.abs(np.diff(images, axis=2)).mean((1, 2))], 1
+            ),
             "Your results are those of differences in the images' own type. Unsigned whole numbers have no negative "
-            "differences: 10 − 200 becomes 66. Make fractions of them first.",
-        ),
-        Mistake(
-            _numbers(lambda image: np.abs(np.diff(image, axis=0)).mean() if len(image) > 1 else 0.0),
+            "differences: 10 − 200 becomes 66. Make fractions of them first."),
+        Mistake(_numbers(lambda image: np.abs(np.diff(image, axis=0)).mean() if len(image) > 1 else 0.0),
             "Your third numbers are differences between pixels that stand one above the other. Asked are those side by "
-            "side in a row.",
-        ),
-        Mistake(
-            _numbers(lambda image: np.diff(image, axis=1).mean()),
-            "Your third numbers are means of signed differences: a step up and a step down cancel there.",
-        ),
-        Mistake(
-            _numbers(_sharp, spread=np.var),
-            "Your second numbers are variances. The task asks for the standard deviation.",
-        ),
-        Mistake(
-            lambda images: _three_numbers(images).T,
-            "Your result has a row for each of the three numbers. Wanted is a row for each image.",
-        ),
-        Mistake(
-            _numbers(_sharp, spread=lambda image: image.std(ddof=1)),
+            "side in a row."),
+        Mistake(_numbers(lambda image: np.diff(image, axis=1).mean()),
+            "Your third numbers are means of signed differences: a step up and a step down cancel there."),
+        Mistake(_numbers(_sharp, spread=np.var),
+            "Your second numbers are variances. The task asks for the standard deviation."),
+        Mistake(lambda images: _three_numbers(images).T,
+            "Your result has a row for each of the three numbers. Wanted is a row for each image."),
+        Mistake(_numbers(_sharp, spread=lambda image: image.std(ddof=1)),
             "Your second numbers are standard deviations with n − 1 (ddof=1). Here all pixels of the image are there, so "
-            "divide by n.",
-        ),
+            "divide by n."),
     ),
     wrong=[
         *_wrong(
             _UNEVEN,
-            _numbers(_sharp, mean=np.median),
-            _numbers(_sharp, spread=np.ptp),
+            _numbers(_sharp, mean=np.median), _numbers(_sharp, spread=np.ptp),
             _numbers(lambda image: np.sqrt((np.diff(image, axis=1) ** 2).mean())),
             _numbers(lambda image: np.abs(np.diff(image, axis=1)).sum()),
             _numbers(lambda image: np.abs(np.diff(image, axis=1)).sum() / image.size),
             _numbers(lambda image: np.abs(np.diff(image.ravel())).mean()),
-            _numbers(lambda image: np.abs(np.diff(image, axis=1)).max()),
-            _numbers(lambda image: np.log(_sharp(image))),
-            _numbers(lambda image: np.abs(image[:, -1] - image[:, 0]).mean()),
+            _numbers(lambda image: np.abs(np.diff(image, axis=1)).max()), _numbers(lambda image: np.log(_sharp(image))),
             _numbers(lambda image: _sharp(image) + np.abs(np.diff(image, axis=0)).mean()),
-            lambda images: _three_numbers(images)[:, ::-1],
-            lambda images: _three_numbers(images / 255),
-            lambda images: _three_numbers(images).mean(axis=0),
-            lambda images: _three_numbers(np.diff(images, axis=0)),
+            lambda images: _three_numbers(images)[:, ::-1], lambda images: _three_numbers(images / 255),
+            lambda images: _three_numbers(images).mean(axis=0), lambda images: _three_numbers(np.diff(images, axis=0)),
         ),
         *_wrong(
             _FRACTIONS,
-            lambda images: _three_numbers(np.asarray(images).astype(int)),
-            lambda images: np.round(_three_numbers(images), 1),
+            lambda images: _three_numbers(np.asarray(images).astype(int)), lambda images: np.round(_three_numbers(images), 1),
         ),
     ],
     hints=(
@@ -262,15 +224,11 @@ three_numbers = Coding(
     ),
     why="None of the three says where anything is. What they can tell is told by how the image was taken, or by how much of "
     "it is white.",
-)
+)  # fmt: skip
 
-
-# ---- mirror -------------------------------------------------------------------------------------
 
 mirror = Choice(
-    topic=TOPIC,
-    name="mirror",
-    answer="d",
+    topic=TOPIC, name="mirror", answer="d",
     replies={
         "a": "For lung tissue alone this would nearly hold. But the picture shows more than lungs: what lies to the left?",
         "b": "The article does recommend it, and the network does get more varied pictures. Are they pictures of patients?",
@@ -279,10 +237,7 @@ mirror = Choice(
         "becomes wrong. Whether mirrors help nevertheless is to be measured on validation, and to be said.",
     },
     hints=("Which organ in the picture is not symmetric?",),
-)
-
-
-# ---- only_one_right -----------------------------------------------------------------------------
+)  # fmt: skip
 
 
 def _only_one_right(truth, first, second):
@@ -320,36 +275,26 @@ def _only_one_right_inputs():
 _PAIR = (np.array([1, 1, 1, 1, 0, 0, 0, 0]), np.array([1, 1, 1, 0, 1, 0, 0, 0]), np.array([0, 0, 1, 1, 0, 1, 1, 1]))
 
 only_one_right = Coding(
-    topic=TOPIC,
-    name="only_one_right",
-    reference=_only_one_right,
+    topic=TOPIC, name="only_one_right", reference=_only_one_right, inputs=_only_one_right_inputs,
     also_correct=(_only_one_right_by_loop, _only_one_right_by_difference),
-    inputs=_only_one_right_inputs,
     mistakes=(
-        Mistake(
-            lambda truth, first, second: _only_one_right(truth, second, first),
-            "Your results are the right two, the wrong way round: those on which only the first is right come first.",
-        ),
-        Mistake(
-            lambda truth, first, second: (int((first == truth).sum()), int((second == truth).sum())),
+        Mistake(lambda truth, first, second: _only_one_right(truth, second, first),
+            "Your results are the right two, the wrong way round: those on which only the first is right come first."),
+        Mistake(lambda truth, first, second: (int((first == truth).sum()), int((second == truth).sum())),
             "Your results are how often each is right at all. Images on which both are right tell the two apart as "
-            "little as images on which both are wrong.",
-        ),
-        Mistake(
-            lambda truth, first, second: (int(((first == 1) & (second != 1)).sum()), int(((second == 1) & (first != 1)).sum())),
-            "Your results are how often only one of them *calls* the patient ill. Asked is how often only one is right.",
-        ),
-        Mistake(
-            lambda truth, first, second: (
+            "little as images on which both are wrong."),
+        Mistake(lambda truth, first, second: (
+                int(((first == 1) & (second != 1)).sum()),
+                int(((second == 1) & (first != 1)).sum()),
+            ),
+            "Your results are how often only one of them *calls* the patient ill. Asked is how often only one is right."),
+        Mistake(lambda truth, first, second: (
                 int(((first == 1) & (second != 1) & (truth == 1)).sum()),
                 int(((second == 1) & (first != 1) & (truth == 1)).sum()),
             ),
-            "Your results are those of the ill alone. A healthy one who is rightly left in peace counts, too.",
-        ),
-        Mistake(
-            lambda truth, first, second: int((first != second).sum()),
-            "Your result is how often the two answer differently: one number. Say which of them was right.",
-        ),
+            "Your results are those of the ill alone. A healthy one who is rightly left in peace counts, too."),
+        Mistake(lambda truth, first, second: int((first != second).sum()),
+            "Your result is how often the two answer differently: one number. Say which of them was right."),
     ),
     wrong=_wrong(
         _PAIR,
@@ -361,8 +306,6 @@ only_one_right = Coding(
         lambda t, a, b: int(((a == t) & (b != t)).sum() - ((b == t) & (a != t)).sum()),
         lambda t, a, b: (int(((a == t) | (b != t)).sum()), int(((b == t) | (a != t)).sum())),
         lambda t, a, b: (int((t[a != b] == 1).sum()), int((t[a != b] == 0).sum())),
-        lambda t, a, b: (np.flatnonzero((a == t) & (b != t)), np.flatnonzero((b == t) & (a != t))),
-        lambda t, a, b: (int(((a == t) & (b != t) & (t == 0)).sum()), int(((b == t) & (a != t) & (t == 0)).sum())),
     ),
     hints=(
         "`first == truth` says where the first one is right.",
@@ -371,15 +314,11 @@ only_one_right = Coding(
     ),
     why="The two counts are all that a comparison on the same images rests on: images on which both are right, or both "
     "wrong, cancel (McNemar 1947, doi:10.1007/BF02295996).",
-)
+)  # fmt: skip
 
-
-# ---- twenty_models ------------------------------------------------------------------------------
 
 twenty_models = Choice(
-    topic=TOPIC,
-    name="twenty_models",
-    answer="a",
+    topic=TOPIC, name="twenty_models", answer="a",
     replies={
         "a": "The best of twenty on one test set is partly the luckiest. The test has become a validation set, and its "
         "number will not be met by new images.",
@@ -388,4 +327,4 @@ twenty_models = Choice(
         "d": "Even with an interval the number stands at the top of twenty: the interval does not know of the choice.",
     },
     hints=("Toss twenty coins ten times each, and keep the best. Is it a good coin?",),
-)
+)  # fmt: skip

@@ -6,11 +6,8 @@ COURSE_CAPSTONE_DATA names a development file, whose test part was cut from the 
 and no image.
 """
 
-import dataclasses
 import os
 import sys
-import tempfile
-from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -24,20 +21,14 @@ RUNS = {"baselines": range(1), "project": range(5)}
 
 def development(quick=False):
     """(development file without twins in its validation part, number of the class to look for); quick: generated."""
-    if quick:
-        with tempfile.TemporaryDirectory() as folder:
-            lesson.write_generated(path := Path(folder, "generated-dev.npz"), images=(64, 32, 32))
-            dataset = data.load(path)
-    else:
-        dataset = data.load(os.environ.get("COURSE_CAPSTONE_DATA", "pneumoniamnist"))
+    name = os.environ.get("COURSE_CAPSTONE_DATA", "pneumoniamnist")
+    dataset = lesson.generated_development() if quick else data.load(name)
     if not lesson.is_development(dataset):
         sys.exit(
             f"Results are stored of a development file alone, whose name ends in -dev; this one is {dataset.name}. Set "
             "COURSE_CAPSTONE_DATA to its path."
         )
-    known = lesson.twins(lesson.whole_numbers(dataset.train.x), lesson.whole_numbers(dataset.val.x))
-    dataset = dataclasses.replace(dataset, val=lesson.part_of(dataset.val, ~known))
-    return dataset, lesson.ill_class(dataset.class_names)
+    return lesson.without_twins(dataset), lesson.ill_class(dataset.class_names)
 
 
 def baselines(seed, quick=False):

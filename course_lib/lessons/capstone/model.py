@@ -4,6 +4,7 @@ Notebook, experiment, lesson 18 and tests share these functions. Keras is import
 """
 
 import dataclasses
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -58,12 +59,18 @@ def write_generated(path: Path, *, shape=(28, 28), classes=2, images=(192, 64, 9
     np.savez_compressed(path, **arrays)
 
 
+def generated_development() -> data.Dataset:
+    """A small development file with generated images, for the quick runs of the experiments: no X-rays."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_generated(path := Path(folder, "generated-dev.npz"), images=(64, 32, 32))
+        return data.load(path)
+
+
 def load(name, *, size=None):
     """`data.load(name)`, its warnings printed as notes; None, with a sentence, where there are no images to be had.
 
-    name: a dataset's name, or the path of a file or folder, looked for from the current folder, then from the course's.
-    size: side in pixels of the squares that images of an own folder are fitted into, or None.
-    Raises Problem where there is something, but it is no dataset.
+    A path is looked for from the current folder, then from the course's. size: side in pixels of the squares that images
+    of an own folder are fitted into, or None. Raises Problem where there is something, but it is no dataset.
     """
     if not Path(name).exists() and (ROOT / name).exists():
         name = ROOT / name
@@ -112,10 +119,7 @@ def is_official(dataset) -> bool:
 
 
 def ill_class(class_names) -> int:
-    """The number of the class to look for: of two classes the one not called normal, otherwise class 1.
-
-    MedMNIST is not uniform: label 1 is the disease in PneumoniaMNIST, label 0 in BreastMNIST.
-    """
+    """The class to look for: of two the one not called normal (in BreastMNIST, label 0 is the disease), otherwise class 1."""
     ill = [number for number, name in enumerate(class_names) if not name.startswith("normal")]
     return ill[0] if len(class_names) == 2 and len(ill) == 1 else 1
 
@@ -134,15 +138,20 @@ def twins(earlier, images) -> np.ndarray:
 def part_of(split, items):
     """The images that `items` (booleans or places) names, as a Split."""
     taken = {key: value[items] for key, value in split.targets.items()}
-    more = {key: None if (value := getattr(split, key)) is None else value[items] for key in ("groups", "masks", "files")}
+    more = {
+        key: None if (value := getattr(split, key)) is None else value[items] for key in ("groups", "masks", "files")
+    }
     return data.Split(split.x[items], taken, **more)
 
 
-def three_numbers(images) -> np.ndarray:
-    """Mean, spread (standard deviation) and sharpness of images (n, h, w): (n, 3).
+def without_twins(dataset) -> data.Dataset:
+    """The dataset, without the validation images that are in training, too."""
+    known = twins(whole_numbers(dataset.train.x), whole_numbers(dataset.val.x))
+    return dataclasses.replace(dataset, val=part_of(dataset.val, ~known))
 
-    Sharpness is the mean absolute difference between pixels that stand side by side in a row.
-    """
+
+def three_numbers(images) -> np.ndarray:
+    """Mean, standard deviation and sharpness (mean absolute step along the rows) of images (n, h, w): (n, 3)."""
     images = np.asarray(images, float)
     return np.stack([images.mean((1, 2)), images.std((1, 2)), np.abs(np.diff(images, axis=2)).mean((1, 2))], axis=1)
 
@@ -158,10 +167,9 @@ def logistic(features, ill, new) -> np.ndarray:
 
 
 def cover(images, where, *, edge=None):
-    """Images (n, h, w, c) with their "centre" or their "rim" covered.
+    """Images (n, h, w, c) with their "centre" or their "rim" covered; edge: its width, by default a seventh of the height.
 
-    edge: width of the rim in pixels, by default a seventh of the height. What is covered gets the mean of what stays
-    visible: the image's own mean would still tell of what is covered.
+    What is covered gets the mean of what stays visible: the image's own mean would still tell of what is covered.
     """
     edge = edge or max(1, images.shape[1] // 7)
     hidden = np.zeros(images.shape[1:3], bool)
@@ -174,7 +182,10 @@ def cover(images, where, *, edge=None):
 
 def only_rim(dataset):
     """The dataset with the centre of all training and validation images covered."""
-    parts = {name: dataclasses.replace(part := getattr(dataset, name), x=cover(part.x, "centre")) for name in ("train", "val")}
+    parts = {
+        name: dataclasses.replace(part := getattr(dataset, name), x=cover(part.x, "centre"))
+        for name in ("train", "val")
+    }
     return dataclasses.replace(dataset, **parts)
 
 
@@ -196,17 +207,11 @@ CHANGES = {
 def my_network(shape):
     from course_lib.models import keras, layers
 
-    model = keras.Sequential(
-        [
-            layers.Input(shape),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(2, activation="softmax"),  # the rest, and the class that is looked for
-        ]
-    )
+    model = keras.Sequential([
+        layers.Input(shape), layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(),
+        layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(),
+        layers.Flatten(), layers.Dense(2, activation="softmax"),
+    ])  # fmt: skip
     model.compile("adam", "sparse_categorical_crossentropy")
     return model
 
@@ -228,15 +233,10 @@ def my_rule(truth, score):
 def my_simpler_network(shape):
     from course_lib.models import keras, layers
 
-    model = keras.Sequential(
-        [
-            layers.Input(shape),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(2, activation="softmax"),
-        ]
-    )
+    model = keras.Sequential([
+        layers.Input(shape), layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(),
+        layers.Flatten(), layers.Dense(2, activation="softmax"),
+    ])  # fmt: skip
     model.compile("adam", "sparse_categorical_crossentropy")
     return model
 
@@ -368,7 +368,9 @@ def stored_attempt(arm, *, rule=my_rule) -> Attempt:
 def stored_baselines(part="val") -> dict[str, np.ndarray]:
     """The stored baselines' scores on the "val" or "test" part of the development file, by name."""
     arrays = results.arrays("capstone/baselines", 0)
-    return {name.removeprefix(f"{part} "): values.astype(float) for name, values in arrays.items() if name.startswith(part)}
+    return {
+        name.removeprefix(f"{part} "): values.astype(float) for name, values in arrays.items() if name.startswith(part)
+    }
 
 
 def baselines(train, ill, new, numbers=three_numbers) -> dict[str, np.ndarray]:

@@ -4,22 +4,7 @@ board.jsonl, openings.jsonl      one JSON object a line, only ever added to
 attempt-001.npz, opening-001.npz the scores, so that any two can be compared on the same patients
 hand-in-001.json                 a copy of each hand-in
 
-The format of a hand-in, which is said here alone. A hand-in is a notebook: lesson 17 with the student's code and outputs. One of
-its code cells carries the tag "hand-in"; the text/plain of that cell's output is one JSON object with these keys:
-
-format       "capstone 1"
-made         date and time
-data         name, fingerprint, official (whether the test split is the published one), train, val, test (numbers of images),
-             looked_for, share_ill (of training), twins (validation images left out, because they are in training, too)
-baselines    by name: AUC on validation as [value, low, high]
-recipe       hash, seeds, epochs, batch, code (the source of each part by name)
-validation   auc as [value, low, high], train_auc, thresholds, parameters, seconds, attempts (how many are on the board)
-ablations    by name: gain (of the recipe over the recipe without this part) as [value, low, high], detectable, seeds,
-             only_recipe_right, only_other_right (numbers of validation images)
-openings     all openings of this test: opening, date, reason, recipe (hash), attempts (on the board by then), numbers
-claims       by criterion of RUBRIC: what the student argues
-
-`read_hand_in` reads it, `remarks` says what a teacher may want to look at. docs/handins/ holds a weak one and a good one.
+The format of a hand-in is said in `course_lib.tools.hand_in`, which reads it.
 """
 
 import contextlib
@@ -35,13 +20,7 @@ from IPython.display import display
 
 from course_lib import data, evaluate, work_folder
 from course_lib.lessons.capstone import model as lesson
-
-FORMAT, TAG = "capstone 1", "hand-in"
-RUBRIC = {"data audit": 20, "baselines": 15, "ablation": 25, "test discipline": 15, "card": 25}
-"""Points by criterion; docs/teaching.md says for what."""
-
-WORDS = 40
-"""A claim of fewer words is remarked upon: that is hardly an argument."""
+from course_lib.tools.hand_in import FORMAT, RUBRIC
 
 
 def folder() -> Path:
@@ -117,7 +96,9 @@ def recipe(*parts, seeds, epochs, batch) -> dict:
         try:
             code[part.__name__] = inspect.getsource(part)
         except (OSError, TypeError):
-            raise lesson.Problem(f"The source of {part!r:.60} cannot be read. Define it in a cell of this notebook.") from None
+            raise lesson.Problem(
+                f"The source of {part!r:.60} cannot be read. Define it in a cell of this notebook."
+            ) from None
     row = {"seeds": seeds, "epochs": epochs, "batch": batch, "code": code}
     return {"hash": hashlib.sha256(json.dumps(row).encode()).hexdigest()[:8], **row}
 
@@ -166,7 +147,10 @@ def show_board(dataset) -> None:
         print("The board is empty: there is no attempt of yours on these images yet.")
         return
     lines = [f"**Your board: validation images of {lesson.describe(dataset)}**\n"]
-    lines += ["| | date | note | seeds | AUC (95 %) | gain over the first (95 %) | accuracy | parameters | s a seed |", "|---|" * 1 + "---|" * 8]
+    lines += [
+        "| | date | note | seeds | AUC (95 %) | gain over the first (95 %) | accuracy | parameters | s a seed |",
+        "|---|" * 1 + "---|" * 8,
+    ]
     for row in rows:
         value, low, high = row["auc"]
         gain = f"{row['gain'].value:+.3f} ({row['gain'].low:+.3f} to {row['gain'].high:+.3f})" if row["gain"] else ""
@@ -223,7 +207,9 @@ class Seal:
             )
             return None
         if self.dataset is None or not attempt.models:
-            raise lesson.Problem("There is nothing to open: the test needs images, and networks that were trained on them.")
+            raise lesson.Problem(
+                "There is nothing to open: the test needs images, and networks that were trained on them."
+            )
         with _locked():
             number = max((row["opening"] for row in _rows("openings.jsonl")), default=0) + 1
             opening = {"opening": number, "date": _now(), "data": self.dataset.name, "reason": reason}
@@ -242,7 +228,9 @@ class Seal:
         numbers |= {"ppv": {f"{share:.0%}": _three(ppv(found, spared, share)) for share in (0.5, 0.1, 0.01)}}
         with _locked():
             file = _save_scores(_free("opening", "npz"), truth=truth, scores=np.float32(scores), called=tested.called)
-            _append("openings.jsonl", {"opening": number, "data": self.dataset.name, "numbers": numbers, "scores": file})
+            _append(
+                "openings.jsonl", {"opening": number, "data": self.dataset.name, "numbers": numbers, "scores": file}
+            )
         times = len(self.openings())
         print(f"Opened, and written down: this test has now been opened {times} time{'s' if times > 1 else ''}.")
         if times > 1:
@@ -259,7 +247,9 @@ def ppv(found, spared, prevalence) -> evaluate.Estimate:
         evaluate.predictive_values(getattr(found, name), getattr(spared, name), prevalence)[0]
         for name in ("value", "low", "high")
     )
-    return found._replace(value=float(value), low=float(low), high=float(high), unit="ill and healthy", n=found.n + spared.n)
+    return found._replace(
+        value=float(value), low=float(low), high=float(high), unit="ill and healthy", n=found.n + spared.n
+    )
 
 
 # ---- Card and hand-in ------------------------------------------------------------------------------------------------
@@ -277,7 +267,12 @@ def card(dataset, ill, *, twins, baselines, attempt, recipe, ablations, seal, cl
     if dataset is not None:
         share = float(np.mean(dataset.train.targets["label"] == ill))
         about |= {"name": dataset.name, "official": lesson.is_official(dataset), "looked_for": dataset.class_names[ill]}
-        about |= {"train": len(dataset.train), "val": len(dataset.val), "test": len(seal.dataset.test), "share_ill": share}
+        about |= {
+            "train": len(dataset.train),
+            "val": len(dataset.val),
+            "test": len(seal.dataset.test),
+            "share_ill": share,
+        }
         about |= {"fingerprint": data.fingerprint(data.LOADED[-1]["name"])}
     validation = {"auc": _three(lesson.area(attempt)), "train_auc": np.round(attempt.train_auc, 4).tolist()}
     validation |= {"thresholds": np.round(attempt.thresholds, 4).tolist(), "parameters": attempt.parameters}
@@ -287,7 +282,10 @@ def card(dataset, ill, *, twins, baselines, attempt, recipe, ablations, seal, cl
         gain = lesson.gain(other, attempt)
         rows[name] = {"gain": _three(gain), "detectable": round(gain.detectable(), 4), "seeds": len(other.scores)}
         rows[name] |= {"only_recipe_right": int(only_recipe), "only_other_right": int(only_other)}
-    areas = {name: _three(evaluate.area_under_curve(attempt.truth, s, groups=attempt.groups)) for name, s in baselines.items()}
+    areas = {
+        name: _three(evaluate.area_under_curve(attempt.truth, s, groups=attempt.groups))
+        for name, s in baselines.items()
+    }
     return {
         "format": FORMAT,
         "made": _now(),
@@ -301,29 +299,6 @@ def card(dataset, ill, *, twins, baselines, attempt, recipe, ablations, seal, cl
     }
 
 
-def show_card(card) -> None:
-    """Display a card as a table: what the machine measured, then what the student argues."""
-    about, opened = card["data"], [row for row in card["openings"] if "numbers" in row]
-    rows = [("Data", f"{about['name']}; looked for: {about['looked_for']}; {about['twins']} twins left out of validation")]
-    if "train" in about:
-        test = "the official test split" if about["official"] else "NOT an official test split: no result to compare"
-        rows += [("Images", f"{about['train']} training, {about['val']} validation, {about['test']} test ({test})")]
-    rows += [(f"Baseline: {name}", f"validation AUC {_range(value)}") for name, value in card["baselines"].items()]
-    found = card["validation"]
-    rows += [("Recipe", f"{card['recipe']['hash']}; {found['parameters']:,} parameters; {found['seconds']:.0f} s a seed")]
-    rows += [("Validation", f"AUC {_range(found['auc'])}, {card['recipe']['seeds']} seed(s); {found['attempts']} attempts")]
-    for name, row in card["ablations"].items():
-        rows += [(f"Without: {name}", f"the recipe gains {_range(row['gain'], '+')} in AUC; detectable {row['detectable']:.3f}")]
-    if opened:
-        first = opened[0]["numbers"]
-        rows += [("Test, first opening", f"AUC {_range(first['auc'])}, accuracy {_range(first['accuracy'])}")]
-        rows += [("… at the frozen threshold", f"{first['threshold']:.2f}: sensitivity {_range(first['sensitivity'])}, specificity {_range(first['specificity'])}")]  # fmt: skip
-        rows += [(f"… PPV where {share} are ill", _range(value)) for share, value in first["ppv"].items()]
-    rows += [("Openings of the test", str(len(card["openings"])) + ("" if opened else ": sealed"))]
-    rows += [(f"*{name}*", text.strip().replace("\n", " ") or "…") for name, text in card["claims"].items()]
-    _display("| | |\n|---|---|\n" + "\n".join(f"| {left} | {right.replace('|', '/')} |" for left, right in rows))
-
-
 def hand_in(card) -> None:
     """Show the card as the JSON text that a teacher's tools read, and keep a copy in the project's folder."""
     text = json.dumps(card, indent=1, ensure_ascii=False)
@@ -335,59 +310,6 @@ def hand_in(card) -> None:
         print(f"(No copy could be kept in {folder()}: {error}. Save this notebook, and hand it in.)")
     fold = f"<details><summary>The hand-in as JSON</summary>\n\n```json\n{text}\n```\n\n</details>"
     display({"text/plain": text, "text/markdown": fold}, raw=True)
-
-
-def read_hand_in(path) -> dict:
-    """The card in a hand-in: a notebook's path. Raises ValueError with a sentence where there is none, or several."""
-    notebook = json.loads(Path(path).read_text(encoding="utf-8"))
-    found = []
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []) if TAG in cell["metadata"].get("tags", []) else []:
-            text = "".join(output.get("data", {}).get("text/plain", ""))
-            if text.startswith("{"):
-                found.append(json.loads(text))
-    if len(found) != 1 or found[0].get("format") != FORMAT:
-        raise ValueError(
-            f"{Path(path).name} holds {len(found)} cards of the format {FORMAT!r}; one is needed. It stands in the output of "
-            f"the cell with the tag {TAG!r}: run the notebook to its end, and save it."
-        )
-    return found[0]
-
-
-def remarks(card) -> dict[str, list[str]]:
-    """What a teacher may want to look at, by criterion of RUBRIC. No points: those are the teacher's."""
-    found: dict[str, list[str]] = {name: [] for name in RUBRIC}
-    for name, text in card["claims"].items():
-        if len(text.split()) < WORDS:
-            found[name].append(f"The text has {len(text.split())} words.")
-    if "train" not in card["data"]:
-        found["data audit"].append("No images were used: these are the stored scores.")
-    for name, (_, _, high) in card["baselines"].items():
-        if high >= card["validation"]["auc"][0]:
-            found["baselines"].append(f"The recipe's AUC lies within the interval of “{name}”.")
-    missing = 3 - len(card["ablations"])
-    found["ablation"] += [f"{missing} of three ablations are missing."] * (missing > 0)
-    for name, row in card["ablations"].items():
-        if row["seeds"] < 3:
-            found["ablation"].append(f"“{name}” rests on {row['seeds']} seed.")
-        if row["gain"][1] <= 0 <= row["gain"][2]:
-            found["ablation"].append(f"“{name}”: no difference shown; one of {row['detectable']:.3f} would have been.")
-    openings = card["openings"]
-    if len(openings) != 1:
-        found["test discipline"].append(f"The test was opened {len(openings)} times.")
-    for row in openings:
-        if row["recipe"] != card["recipe"]["hash"]:
-            found["test discipline"].append(f"Opening {row['opening']} is of another recipe ({row['recipe']}).")
-        if row["attempts"] < card["validation"]["attempts"]:
-            found["test discipline"].append(f"After opening {row['opening']} there were further attempts.")
-    if card["validation"]["attempts"] < 2:
-        found["card"].append("There is no second attempt on the board.")
-    return found
-
-
-def _range(values, sign=""):
-    value, low, high = (f"{number:{sign}.3f}" for number in values)
-    return f"{value} ({low} to {high})"
 
 
 def _display(text):
