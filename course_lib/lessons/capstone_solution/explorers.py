@@ -18,7 +18,9 @@ def _stored(network, change):
     """Truth (n,) and score (n,) of a network's seed 0 on test images so changed, and its threshold, frozen on validation."""
     path, arm = ("capstone_solution/recipe", "") if network == NETWORKS[0] else (project.STORED, " article")
     stored = results.arrays(path, 0)
-    frozen = evaluate.operating_point(stored["val_ill"], stored[f"val{arm}"].astype(float), sensitivity=lesson.SENSITIVITY)
+    frozen = evaluate.operating_point(
+        stored["val_ill"], stored[f"val{arm}"].astype(float), sensitivity=lesson.SENSITIVITY
+    )
     place = list(project.CHANGES).index(change)
     return stored["test_ill"], stored["changed"][place].astype(float), float(frozen)
 

@@ -193,24 +193,26 @@ def stored_truth(part="test") -> np.ndarray:
     return results.arrays("capstone_solution/recipe", 0)[f"{part}_ill"]
 
 
-def mean_auc_changed(truth, scores) -> float:
-    """Mean over the changes of the AUC: truth (n,), scores (n, changes)."""
-    return project.auc(truth, scores)
-
-
 def gain(arm, *, key="test", change=None, part="") -> evaluate.Estimate:
     """AUC of the recipe minus that of an arm, over seeds and the same images of the development file.
 
-    change: the number of one of the project's CHANGES, or "all changes" for the mean over all but the first; None: as
-    taken. part: of the recipe's own runs, "last step" or "one view", compared with the whole recipe.
+    key: "val" or "test" images as taken; or change: the number of one of the project's CHANGES, or "all changes" for the
+    mean over all but the first. part: of the recipe's own runs, "last step" or "one view", compared with the whole recipe.
     """
-    first, second = (
-        stored(name, "changed" if change is not None else key, part=p) for name, p in ((arm, part), ("recipe", ""))
-    )
-    if change == "all changes":
+    key = key if change is None else "changed"
+    first, second = stored(arm, key, part=part), stored("recipe", key)
+    if change == "all changes":  # the mean over them of the AUC
         first, second = (np.moveaxis(scores[:, 1:], 1, 2) for scores in (first, second))
-        metric = mean_auc_changed
     else:
-        first, second = (scores if change is None else scores[:, change] for scores in (first, second))
-        first, second, metric = first[..., None], second[..., None], project.auc
-    return evaluate.recipes(metric, stored_truth("test" if change is not None else key), first, second, repeats=300)
+        first, second = ((scores if change is None else scores[:, change])[..., None] for scores in (first, second))
+    truth = stored_truth("val" if key == "val" else "test")
+    return evaluate.recipes(project.auc, truth, first, second, repeats=300)
+
+
+def frozen(val_ill, val, ill, changed):
+    """Sensitivity and specificity, each (changes,), at the threshold that finds SENSITIVITY of the ill in validation.
+
+    val_ill, ill: booleans (v,), (n,); val, changed: scores (v,), (changes, n).
+    """
+    called = changed >= evaluate.operating_point(val_ill, val, sensitivity=SENSITIVITY)
+    return called[:, ill].mean(axis=1), (~called[:, ~ill]).mean(axis=1)
