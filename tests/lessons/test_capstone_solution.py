@@ -181,14 +181,19 @@ def test_the_runner_never_opens_the_test():
 # ---- Explorer and exercises
 
 
-def test_the_explorer_pairs_and_says_what_cannot_be():
-    explorer = explorers.gap_and_pairs()
+@pytest.mark.parametrize(
+    ("differ", "text", "title"),
+    [
+        (10.0, "+2.4 (-0.1 to +4.9)", "10.0 %"),
+        (5.0, "+2.4 (+0.7 to +4.1)", "5.0 %"),
+        (1.0, "+2.4 (+1.2 to +3.6)", "2.4 %"),
+    ],
+)
+def test_the_explorer_pairs_and_keeps_to_what_can_be(differ, text, title):
     figure = Figure()
-    explorer.draw(figure, first=85.4, second=87.8, differ=10.0, images="624")
-    texts = [text.get_text() for text in figure.axes[1].texts]
-    assert texts[0] == "+2.4 (-0.1 to +4.9)"
-    with pytest.raises(ValueError, match="you chose 1 %"):
-        explorer.draw(Figure(), first=85.4, second=87.8, differ=1.0, images="624")
+    explorers.gap_and_pairs().draw(figure, first=85.4, second=87.8, differ=differ, images="624")
+    difference = figure.axes[1]
+    assert difference.texts[0].get_text() == text and title in difference.get_title()
 
 
 def test_the_lesson_opens_without_keras():

@@ -14,7 +14,7 @@ def best_of_many() -> Explorer:
             "attempts": slider("Attempts that you made", 1, 100, 20),
             "accuracy": slider("True accuracy of each of them (%)", 60.0, 99.0, 90.0, step=0.5),
             "images": choice("Images on which you choose", ["100", "500", "2000"], "500"),
-            "differ": slider("Share of the images on which an attempt is a throw of its own (%)", 5, 100, 50, step=5),
+            "differ": slider("Images that are a throw of its own (%)", 5, 100, 50, step=5),
         },
         alt="Left, measured accuracies of many attempts as dots around their common true value, the best one marked. "
         "Right, the distribution of the best accuracy over many such projects.",
