@@ -286,7 +286,8 @@ def test_a_ppv_has_the_width_of_the_specificity():
 def a_card(dataset, work, *, claims=None, ablations=3):
     mine = attempt(dataset)
     seal = project.Seal(dataset, 1)
-    rows = {name: (attempt(dataset, epochs=1), (3, 1)) for name in lesson.PARTS[:ablations]}
+    gain = lesson.gain(attempt(dataset, epochs=1), mine)
+    rows = {name: (gain, (3, 1)) for name in lesson.PARTS[:ablations]}
     claims = claims or dict.fromkeys(hand_in.RUBRIC, "…")
     truth = dataset.val.targets["label"] == 1
     return project.card(

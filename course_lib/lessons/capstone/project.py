@@ -258,8 +258,9 @@ def ppv(found, spared, prevalence) -> evaluate.Estimate:
 def card(dataset, ill, *, twins, baselines, attempt, recipe, ablations, seal, claims) -> dict:
     """All that is handed in, in the format that this module describes; `claims` is the student's, all else is filled in.
 
-    twins: number of validation images that were left out. baselines: scores by name. ablations: by name the Attempt without
-    that part and the pair (only the recipe right, only the other right). Raises Problem where `claims` are not those of RUBRIC.
+    twins: number of validation images that were left out. baselines: scores by name. ablations: by name of the part the gain over
+    the recipe without it, and the pair (only the recipe right, only the other right). Raises Problem where `claims` are not those
+    of RUBRIC.
     """
     if claims.keys() != RUBRIC.keys():
         raise lesson.Problem(f"claims must have a text for each of: {', '.join(RUBRIC)}; it has: {', '.join(claims)}.")
@@ -278,9 +279,8 @@ def card(dataset, ill, *, twins, baselines, attempt, recipe, ablations, seal, cl
     validation |= {"thresholds": np.round(attempt.thresholds, 4).tolist(), "parameters": attempt.parameters}
     validation |= {"seconds": round(attempt.seconds, 1), "attempts": len(board(dataset))}
     rows = {}
-    for name, (other, (only_recipe, only_other)) in ablations.items():
-        gain = lesson.gain(other, attempt)
-        rows[name] = {"gain": _three(gain), "detectable": round(gain.detectable(), 4), "seeds": len(other.scores)}
+    for name, (gain, (only_recipe, only_other)) in ablations.items():
+        rows[name] = {"gain": _three(gain), "detectable": round(gain.detectable(), 4), "seeds": len(attempt.scores)}
         rows[name] |= {"only_recipe_right": int(only_recipe), "only_other_right": int(only_other)}
     areas = {
         name: _three(evaluate.area_under_curve(attempt.truth, s, groups=attempt.groups))
