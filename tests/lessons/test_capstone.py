@@ -8,6 +8,7 @@ import sys
 import nbformat
 import numpy as np
 import pytest
+from PIL import Image
 
 from course_lib import ROOT, data, evaluate, results
 from course_lib.lessons.capstone import model as lesson
@@ -200,6 +201,23 @@ def test_gains_are_paired_and_know_seeds_where_there_are_three():
     other = of(base)._replace(truth=~truth)
     with pytest.raises(lesson.Problem, match="different validation images"):
         lesson.gain(of(base), other)
+
+
+def test_a_folder_of_ones_own_is_measured_by_patient(tmp_path, work, capsys):
+    rng, lines = np.random.default_rng(0), ["path,label,patient"]
+    for patient in range(40):
+        for image in range(2):
+            name, ill = f"{patient}-{image}.png", patient % 2
+            pixels = rng.integers(0, 120, (20, 24), dtype=np.uint8) + np.uint8(100 * ill)
+            Image.fromarray(pixels).save(tmp_path / name)
+            lines.append(f"{name},{('normal', 'ill')[ill]},{patient}")
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    dataset = lesson.load(tmp_path, size=28)
+    ill = lesson.ill_class(dataset.class_names)
+    mine = lesson.attempt(dataset, ill, small_network, lesson.no_augmentation, lesson.my_rule, epochs=2)
+    assert dataset.class_names[ill] == "ill" and lesson.area(mine).unit == "patients"
+    opening = project.Seal(dataset, ill).open(mine, recipe(), reason="final")
+    assert opening["numbers"]["images"] == len(dataset.test)
 
 
 # ---- What is kept

@@ -101,6 +101,12 @@ def test_a_score_is_a_mean_over_closer_and_closer_views():
     np.testing.assert_allclose(lesson.score(OnePlace(), image - 24), [expected], rtol=1e-4)
 
 
+def test_the_fast_auc_is_the_auc_ties_included():
+    rng = np.random.default_rng(0)
+    truth, scores = rng.random(80) < 0.7, rng.random((80, 3)).round(1)
+    assert lesson.mean_auc(truth, scores) == pytest.approx(project.auc(truth, scores), abs=1e-12)
+
+
 def test_what_an_arm_sees(generated):
     whole, rim, centre = (lesson.visible(generated, arm) for arm in ("recipe", "rim-only", "no-rim"))
     assert whole is generated

@@ -6,7 +6,7 @@ Keras is imported by those that build or train a network.
 import dataclasses
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from course_lib import evaluate, ops, results
 from course_lib.lessons.architectures.model import conv_block
@@ -193,6 +193,12 @@ def stored_truth(part="test") -> np.ndarray:
     return results.arrays("capstone_solution/recipe", 0)[f"{part}_ill"]
 
 
+def mean_auc(truth, scores) -> float:
+    """What `project.auc` gives, a mean over columns, from ranks: a tenth of the time, for resamples by the thousand."""
+    ranks, ill = stats.rankdata(scores, axis=0), np.sum(truth)
+    return float(np.mean((ranks[truth].sum(axis=0) - ill * (ill + 1) / 2) / (ill * (len(truth) - ill))))
+
+
 def gain(arm, *, key="test", change=None, part="") -> evaluate.Estimate:
     """AUC of the recipe minus that of an arm, over seeds and the same images of the development file.
 
@@ -206,7 +212,7 @@ def gain(arm, *, key="test", change=None, part="") -> evaluate.Estimate:
     else:
         first, second = ((scores if change is None else scores[:, change])[..., None] for scores in (first, second))
     truth = stored_truth("val" if key == "val" else "test")
-    return evaluate.recipes(project.auc, truth, first, second, repeats=300)
+    return evaluate.recipes(mean_auc, truth, first, second, repeats=300)
 
 
 def frozen(val_ill, val, ill, changed):
