@@ -85,7 +85,7 @@ def gap_and_pairs() -> Explorer:
             "differ": slider("Only one of the two is right (% of images)", 0.0, 30.0, 10.0, step=0.5),
             "images": choice("Test images", ["156", "624", "2500", "10000"], "624"),
         },
-        alt="Left, three bars of the images: both right, only A or only B right, both wrong. Right, the measured difference with "
+        alt="Left, four bars of the images: both right, only A or only B right, both wrong. Right, the measured difference with "
         "its interval for paired images and for two test sets.",
         caption="Computed, with the normal approximation. At first A and B stand at two rows of the published table, which has 624 "
         "images; on how many of them only one of the two is right, the table does not say. A share that two accuracies do not allow is moved to the nearest one.",
