@@ -7,7 +7,7 @@ format       "capstone 1"
 made         date and time
 data         name, fingerprint, official (whether the test split is the published one), train, val, test (numbers of images),
              looked_for, share_ill (of training), twins (validation images left out, because they are in training, too)
-baselines    by name: AUC on validation as [value, low, high]
+baselines    by name: AUC on validation as [value, low, high]; what is not defined is null, here and below
 recipe       hash, seeds, epochs, batch, code (the source of each part by name)
 validation   auc as [value, low, high], train_auc, thresholds, parameters, seconds, attempts (how many are on the board)
 ablations    by name: gain (of the recipe over the recipe without this part) as [value, low, high], detectable, seeds,
@@ -115,5 +115,5 @@ def show(card: dict) -> None:
 
 
 def _range(values, sign=""):
-    value, low, high = (f"{number:{sign}.3f}" for number in values)
+    value, low, high = ("not defined" if number is None else f"{number:{sign}.3f}" for number in values)
     return f"{value} ({low} to {high})"

@@ -298,6 +298,17 @@ def test_a_ppv_has_the_width_of_the_specificity():
     assert value == pytest.approx(0.873, abs=0.003) and low < 0.68 and high > 0.95
 
 
+def test_a_ppv_of_nobody_is_not_defined_and_the_card_says_so(generated, work, capsys):
+    mine = attempt(generated)._replace(thresholds=np.array([2.0]))  # nobody is called ill
+    seal = project.Seal(generated, 1)
+    numbers = seal.open(mine, recipe(), reason="final")["numbers"]
+    assert numbers["ppv"]["10%"] == [None, 0.0, 1.0]
+    card = a_card(generated, work)
+    capsys.readouterr()
+    hand_in.show(json.loads(json.dumps(card)))
+    assert "| … PPV where 10% are ill | not defined (0.000 to 1.000) |" in capsys.readouterr().out
+
+
 # ---- Hand-ins
 
 

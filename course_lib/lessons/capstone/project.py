@@ -80,7 +80,7 @@ def _now():
 
 
 def _three(estimate):
-    return [round(float(value), 4) for value in (estimate.value, estimate.low, estimate.high)]
+    return [None if np.isnan(v) else round(float(v), 4) for v in (estimate.value, estimate.low, estimate.high)]
 
 
 # ---- Recipe and board ------------------------------------------------------------------------------------------------
