@@ -275,7 +275,7 @@ def install(root, part, lock):
     elif newest():
         command += ["--upgrade", "--upgrade-strategy", "eager", "--requirement", str(root / "requirements.txt")]
         if part == "packages and tests":
-            command += ["--editable", f"{root}[test]"]
+            command += ["--editable", f"{root}[test,book]"]
     else:
         pins = "constraints-test.txt" if part == "packages and tests" else "constraints.txt"
         command += ["--require-hashes", "--requirement", str(root / pins)]
@@ -530,6 +530,11 @@ def run(root, numbers, save, solved):
     return tool(root, "run_notebooks", numbers + more)
 
 
+def grade(root, folder):
+    prepare(root)
+    return tool(root, "grade", [str(Path(folder).resolve())])
+
+
 def tool(root, name, arguments):
     """Run one of course_lib/tools."""
     command = [str(venv_python(root)), "-m", f"course_lib.tools.{name}"] + arguments
@@ -539,7 +544,7 @@ def tool(root, name, arguments):
 def parse(arguments):
     """The options of a command line; what is for JupyterLab or pytest is in `passed_on`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", metavar="lab | test | run | new | stale")
+    commands = parser.add_subparsers(dest="command", metavar="lab | test | run | book | slides | grade | new | stale")
     commands.required = True
     sub = commands.add_parser("lab", help="open the lessons in JupyterLab (options for JupyterLab after --)")
     sub.add_argument("--author", action="store_true", help="open the originals in notebooks/, not your copies in work/")
@@ -559,6 +564,14 @@ def parse(arguments):
     sub.add_argument(
         "--solved", choices=["reference", "other"], help="for authors: with all exercises solved, in this style"
     )
+    sub = commands.add_parser("book", help="make the web book from the stored outputs, in build/book/site")
+    sub.add_argument(
+        "--teacher", action="store_true", help="with solutions, and answers unfolded, in build/teacher/site"
+    )
+    sub = commands.add_parser("slides", help="make a deck of slides of a lesson, one HTML file, in build/slides")
+    sub.add_argument("numbers", nargs="+", metavar="NUMBER", help="such as 01 07")
+    sub = commands.add_parser("grade", help="for teachers: mark handed-in notebooks, each shut in a process of its own")
+    sub.add_argument("folder", metavar="FOLDER", help="holds STUDENT/NN_topic.ipynb, or STUDENT_NN_topic.ipynb")
     sub = commands.add_parser("new", help="for authors: start a lesson from the template")
     sub.add_argument("topic", help="its name, such as segmentation")
     sub = commands.add_parser(
@@ -590,7 +603,13 @@ def main(arguments):
             return test(ROOT, options.passed_on, options.quick, options.lesson)
         if options.command == "run":
             return run(ROOT, options.numbers, options.save, options.solved)
+        if options.command == "grade":
+            return grade(ROOT, options.folder)
         prepare(ROOT, tests=True)
+        if options.command == "book":
+            return tool(ROOT, "book", ["--teacher"] if options.teacher else [])
+        if options.command == "slides":
+            return tool(ROOT, "slides", options.numbers)
         if options.command == "new":
             return tool(ROOT, "new_lesson", [options.topic])
         return tool(ROOT, "stale", ["--write"] if options.write else [])

@@ -162,7 +162,7 @@ def test_constraints_pin_every_requirement_within_its_bounds(name):
     versions = pinned(name)
     needed = requirements("requirements.txt")
     if name == "constraints-test.txt":
-        needed += map(Requirement, extras()["test"])
+        needed += map(Requirement, extras()["test"] + extras()["book"])
     for requirement in needed:
         operators = sorted(specifier.operator for specifier in requirement.specifier)
         assert operators in (["<", ">="], ["=="]), f"{requirement}: give a lower and an upper bound"
@@ -182,7 +182,7 @@ def test_every_pin_has_its_hashes(name):
 def test_the_tests_run_with_the_versions_that_students_get():
     students, tests = pinned("constraints.txt"), pinned("constraints-test.txt")
     assert students.items() <= tests.items()
-    assert not students.keys() & {"pytest", "nbval", "ruff", "playwright", "mypy"}
+    assert not students.keys() & {"pytest", "nbval", "ruff", "playwright", "mypy", "sphinx"}
 
 
 def test_pins_reports_what_uv_says(tmp_path, monkeypatch):
@@ -440,7 +440,7 @@ def test_pip_gets_the_constraints_unless_the_newest_are_asked_for(root, monkeypa
     call_install(root, "packages and tests")
     call_install(root, "course_lib")
     pinned, newest, own = commands
-    files = [str(root / "requirements.txt"), f"{root}[test]", str(root / "constraints.txt")]
+    files = [str(root / "requirements.txt"), f"{root}[test,book]", str(root / "constraints.txt")]
     assert [name in pinned for name in files] == [False, False, True] and "--upgrade" not in pinned
     assert "--require-hashes" in pinned and "--require-hashes" not in newest
     assert [name in newest for name in files] == [True, True, False] and "--upgrade" in newest
@@ -818,9 +818,37 @@ def test_arguments_reach_the_right_command():
     assert (options.numbers, options.save) == (["01", "7"], True)
     assert course.parse(["test", "--quick"]).quick and course.parse(["test", "--lesson", "13"]).lesson == "13"
     assert course.parse(["new", "segmentation"]).topic == "segmentation" and course.parse(["stale", "--write"]).write
-    for wrong in (["lab", "--autor"], ["run", "--frob"], ["book"], ["new"], ["test", "--quick", "--lesson", "1"], []):
+    assert course.parse(["grade", "week 1"]).folder == "week 1"
+    assert course.parse(["book", "--teacher"]).teacher and course.parse(["slides", "01", "7"]).numbers == ["01", "7"]
+    for wrong in (
+        ["lab", "--autor"],
+        ["run", "--frob"],
+        ["slides"],
+        ["new"],
+        ["grade"],
+        ["test", "--quick", "--lesson", "1"],
+        [],
+    ):
         with pytest.raises(SystemExit):
             course.parse(wrong)
+
+
+def test_a_folder_to_be_marked_is_meant_from_where_the_teacher_stands(monkeypatch, tmp_path):
+    called = []
+    monkeypatch.setattr(course, "prepare", lambda root: None)
+    monkeypatch.setattr(course, "tool", lambda root, name, arguments: called.append((name, arguments)) or 0)
+    monkeypatch.chdir(tmp_path)
+    assert course.main(["grade", "week 1"]) == 0 and called == [("grade", [str(tmp_path.resolve() / "week 1")])]
+
+
+def test_book_and_slides_have_their_packages_installed_first(monkeypatch):
+    calls = []
+    monkeypatch.setattr(course, "prepare", lambda root, tests=False: calls.append(("prepare", tests)))
+    monkeypatch.setattr(course, "tool", lambda root, name, arguments: calls.append((name, arguments)) or 0)
+    for arguments in (["book"], ["book", "--teacher"], ["slides", "01", "7"]):
+        assert course.main(arguments) == 0
+    assert calls[::2] == [("prepare", True)] * 3
+    assert calls[1::2] == [("book", []), ("book", ["--teacher"]), ("slides", ["01", "7"])]
 
 
 @pytest.mark.parametrize("error", [course.Problem("a sentence"), KeyboardInterrupt(), PermissionError(13, "no", "x")])

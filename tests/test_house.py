@@ -247,7 +247,9 @@ def test_a_notebook_that_takes_more_is_seen(fault):
 # of simulated patients, and pictures that are sharp on every screen, took the rest up to 6,850. Own folders and tables of
 # images took 350 more (data/folder.py: four kinds of file, whose each image is, what is left out and why), of which 200 came
 # back: what one lesson alone needs stands in that lesson, and what is known of the samples in a table. Nothing else may grow.
-MEGABYTES, LESSON_LINES, LIBRARY_LINES, TOOLS_LINES = 2, 1200, 7000, 1200
+# The tools were meant to have 1,200 lines. To run what nobody has read, and to mark it where it cannot reach, takes 1,000 more;
+# a book, with its pages and its checks, and slides 320.
+MEGABYTES, LESSON_LINES, LIBRARY_LINES, TOOLS_LINES = 2, 1200, 7000, 2520
 TO_BE_TWO = {"beyond"}  # becomes two lessons, so that it may be as long as two until then
 
 
@@ -314,12 +316,14 @@ def test_the_shared_library_stays_small():
 
 def test_a_library_that_is_too_long_is_seen(tmp_path):
     library = tmp_path / "course_lib"
-    for folder, lines in [("exercises", LIBRARY_LINES), ("tools", 1200), ("lessons/topic", 9000)]:
+    for folder, lines in [("exercises", LIBRARY_LINES), ("tools", TOOLS_LINES), ("lessons/topic", 9000)]:
         (library / folder).mkdir(parents=True)
         (library / folder / "long.py").write_text("x = 1\n" * lines)
     assert not list(library_problems(tmp_path))
     (library / "tools" / "more.py").write_text("x = 1\n")
-    assert list(library_problems(tmp_path)) == ["course_lib/tools has 1201 lines, allowed are 1200"]
+    assert list(library_problems(tmp_path)) == [
+        f"course_lib/tools has {TOOLS_LINES + 1} lines, allowed are {TOOLS_LINES}"
+    ]
     (library / "more.py").write_text("x = 1\n")
     assert f"has {LIBRARY_LINES + 1} lines, allowed are {LIBRARY_LINES}" in next(library_problems(tmp_path))
 

@@ -5,7 +5,8 @@
     python -m course_lib.tools.pins --upgrade                all do
 
 Options are those of `uv pip compile`. Needs the network and uv, one of the packages for authors. course.py installs
-constraints.txt as it is, and constraints-test.txt, which holds the same versions and those of the tests, for tests.
+constraints.txt as it is, and constraints-test.txt, which holds the same versions and those of tests, book and slides,
+for these.
 """
 
 import os
@@ -24,7 +25,7 @@ def main(options: list[str], folder: Path = ROOT) -> int:
     environment = {**os.environ, "UV_CUSTOM_COMPILE_COMMAND": "python -m course_lib.tools.pins"}
     for arguments in (
         # uv keeps to the versions in the file that it writes.
-        ["pyproject.toml", "--extra", "test", "--output-file", "constraints-test.txt", *options],
+        ["pyproject.toml", "--extra", "test", "--extra", "book", "--output-file", "constraints-test.txt", *options],
         ["requirements.txt", "--constraint", "constraints-test.txt", "--output-file", "constraints.txt", *options],
     ):
         if status := subprocess.call(command + arguments, cwd=folder, env=environment, stdout=subprocess.DEVNULL):

@@ -423,7 +423,7 @@ random_gain = Coding(
         "How many gains does a batch need? `images` has the shape (n, h, w, c).",
         "Gains of shape (n, 1, 1, 1) are stretched over all pixels of their image when you multiply.",
     ),
-    why="One number per image and a shape with ones: every random change of a batch is written in this way.",
+    why="One number per image and a shape with ones: gamma, shift and the noise's σ are drawn for a batch in this way.",
 )
 
 
