@@ -103,7 +103,9 @@ def one_limit(score, number, draw, quick):
     known, others = order[:number], order[number:]
     clinics = 40 if quick else lesson.STREAMS
     settings = {"patients": lesson.PATIENTS, "days": lesson.DAYS, "slack": lesson.SLACK, "repeats": clinics}
-    false, options, limit = monitoring.false_alarms(score["same"][known], score["same"][others], **settings, seed=2 * draw)
+    false, options, limit = monitoring.false_alarms(
+        score["same"][known], score["same"][others], **settings, seed=2 * draw
+    )
     drawn = score["quarter"][others], np.arange(len(others))
     after = monitoring.daily_means(*drawn, lesson.PATIENTS, 30, repeats=clinics, seed=draw)
     return false, float((monitoring.cusum(after, **options).max(1) > limit).mean())

@@ -1,4 +1,4 @@
-"""Explorers of the lesson on beyond the notebook. TensorFlow is imported when the first picture is drawn."""
+"""Explorers of the lesson on a model in use. TensorFlow is imported when the first picture is drawn."""
 
 import functools
 import html
@@ -10,9 +10,9 @@ import numpy as np
 from course_lib import data, ops, plot, results
 from course_lib.explorers import Explorer, choice, rows, slider
 from course_lib.images import simulate_scanner
-from course_lib.lessons.beyond import model as beyond
-from course_lib.lessons.beyond import monitoring, serve
 from course_lib.lessons.explanations.model import largest_slices
+from course_lib.lessons.in_use import model as lesson
+from course_lib.lessons.in_use import monitoring, serve
 
 # ---- The demo page -------------------------------------------------------------------------------
 
@@ -21,7 +21,7 @@ def demo_page() -> Explorer:
     """An image in; probability, calibration and explanation out, or a refusal with its reason."""
     return Explorer(
         _draw_demo_page,
-        {"file": choice("File", beyond.demo_files(), value=beyond.demo_files()[1][1])},
+        {"file": choice("File", lesson.demo_files(), value=lesson.demo_files()[1][1])},
         alt="A page with three panels: the picture in the chosen file, the same with a Grad-CAM map over it, and the "
         "calibrated probability of each class. Above, the answer in words and the warning: not a medical device.",
         caption="The demo page, here with a simulated mass. For teaching only: not a medical device. In JupyterLab the list "
@@ -71,7 +71,7 @@ def _draw_demo_page(figure, file):
     else:
         plot.image(left, picture, "what the model is given\n", window=(0, 1))
     if isinstance(result, serve.Answer):
-        names = beyond.release().card["classes"]
+        names = lesson.release().card["classes"]
         count, share = result.like_this
         likeliest = names[int(result.probability.argmax())]
         plot.overlay(middle, picture, result.heat, f"Grad-CAM for “{likeliest}”,\nwhich may mislead (lesson 11)")
@@ -92,21 +92,21 @@ def _words(file):
     if isinstance(result, serve.Refusal):
         return f"No answer. {result}"
     verdict = "A lesion is suspected" if result.found else "No lesion is suspected"
-    limit = beyond.release().card["threshold"]
+    limit = lesson.release().card["threshold"]
     return (
         f"{verdict}: probability of any lesion {result.lesion:.2f}, threshold {limit:.2f}. "
-        f"Distance from known images {result.distance:.0f} (up to {beyond.release().card['largest_distance']:.0f} is answered)."
+        f"Distance from known images {result.distance:.1f} (up to {lesson.release().card['largest_distance']:.1f} is answered)."
     )
 
 
 @functools.lru_cache(maxsize=64)
 def _answer(file):
     """The picture in a file (size, size) or None, and the Answer or Refusal."""
-    card, picture = beyond.release().card["input"], None
+    picture = None
     try:
-        image = serve.read_image(file, card["size"], card["field_of_view_mm"])
+        image = serve.read_image(file, lesson.release().card["input"])
         picture = image[0, ..., 0]
-        return picture, serve.answer(beyond.release(), image)
+        return picture, serve.answer(lesson.release(), image)
     except serve.Refusal as refusal:
         return picture, refusal
 
@@ -150,7 +150,7 @@ def _draw_another_scanner(figure, noise, gamma, blur, model):
     bars.set_xticks(range(3), names, fontsize=9)
     bars.set(ylim=(0, 1.28), yticks=[0, 0.5, 1])
     bars.legend(ncols=2, loc="upper center", fontsize=8)
-    edges = np.geomspace(10, 20_000, 45)
+    edges = np.geomspace(3, 150, 45)
     for values, colour in ((known[3], "sky"), (other[3], "vermilion")):
         count, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
         distances.stairs(count, edges, fill=True, color=plot.COLOURS[colour], alpha=0.65)
@@ -171,12 +171,12 @@ def _slices():
 @functools.cache
 def _known(model):
     """A model, the distance up to which it answers, and what it is familiar with."""
-    release = beyond.release()
+    release = lesson.release()
     if model == MODELS[0]:
         return release.model, release.card["largest_distance"], release.familiar
-    brains, varied = data.load("brain-lesions"), beyond.varied()
+    brains, varied = data.load("brain-lesions"), lesson.stored_network("varied")
     familiar = monitoring.familiarise(serve.look(varied, brains.train.x[::4])[1]["early"])
-    limit = np.quantile(familiar.distance(serve.look(varied, brains.val.x)[1]["early"]), beyond.ANSWERED)
+    limit = np.quantile(familiar.distance(serve.look(varied, brains.val.x)[1]["early"]), lesson.ANSWERED)
     return varied, float(limit), familiar
 
 
@@ -246,7 +246,7 @@ def _first_alarm(day):
 @functools.lru_cache(maxsize=32)
 def _streams(change, patients):
     """Daily means (streams, days), and mean and standard deviation of a day of validation patients."""
-    stored = results.arrays("beyond/scanners", 0)
+    stored = results.arrays("in_use/scanners", 0)
     known = monitoring.daily_means(np.log(stored["val"]), stored["val_groups"], patients, _DAYS, repeats=_STREAMS)
     before, after = (
         monitoring.daily_means(np.log(score), stored["test_groups"], patients, _CHANGE, repeats=_STREAMS, seed=seed)

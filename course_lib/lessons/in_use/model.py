@@ -8,8 +8,8 @@ from PIL import Image
 
 from course_lib import data, results
 from course_lib.images import simulate_scanner
-from course_lib.lessons.in_use import serve
 from course_lib.lessons.explanations.model import largest_slices
+from course_lib.lessons.in_use import serve
 
 RELEASE = "in_use/release"
 """The folder of the stored release, for `results.folder`."""

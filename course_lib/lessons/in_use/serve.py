@@ -34,6 +34,7 @@ NOT_SEEN = {
     "type": "what a picture went through before it was saved: a photograph of a screen, a screenshot with text in it",
     "size": "how many pixels it once had: a small picture that was enlarged",
     "damage": "a file that was damaged and repaired, or filled up with other bytes",
+    "compression": "a picture that lost something when it was packed before, as in a JPEG file",
     "modality": "the sequence (the model knows T1 only), and a header that is wrong; PNG and JPEG say nothing",
     "field of view": "PNG and JPEG: a head that was cropped or enlarged",
     "orientation": "a header that is wrong; PNG and JPEG: a mirrored picture, and so the wrong side of the map",
@@ -242,7 +243,7 @@ def _model(folder):
 def _familiar(folder):
     try:
         with np.load(_file(folder, "familiar.npz"), allow_pickle=False) as arrays:
-            return Familiar(arrays["mean"], arrays["precision"])
+            return Familiar(*(np.asarray(arrays[name], np.float64) for name in Familiar._fields))
     except Exception as error:
         raise ValueError(f"familiar.npz cannot be loaded: {' '.join(str(error).split())[:300]}") from error
 
@@ -344,7 +345,7 @@ def _read_dicom(content, field_of_view):
     except ValueError as error:  # from `imaging`, whose sentences name the element
         raise Refusal(f"The DICOM header does not make sense. {error}") from None
     except Exception:
-        raise Refusal("The DICOM file is damaged or incomplete: no picture could be read from it.") from None
+        raise Refusal("The DICOM file is damaged or incomplete: no picture can be read from it.") from None
 
 
 def _slice(content, field_of_view):
@@ -361,11 +362,15 @@ def _slice(content, field_of_view):
     if kind == "MONOCHROME1" or header.value(file, "PresentationLUTShape") == "INVERSE":
         raise Refusal("The header says that small values are white (MONOCHROME1 or INVERSE); MR slices are not so.")
     if kind != "MONOCHROME2" or (header.numbers(file, "SamplesPerPixel") or (1,))[0] != 1:
-        raise Refusal(f"The picture is not grey: the header says {kind}.")
+        raise Refusal(f"The picture is not grey: the header says {kind or 'nothing'}.")
     _demand_size(int(file.Columns), int(file.Rows))
     first = header.frame_headers(file)[0]
     _demand_field_of_view(file, first, field_of_view)
     _demand_orientation(file, first)
+    try:
+        file.pixel_array  # noqa: B018  decoded here and kept by pydicom
+    except Exception:
+        raise Refusal("The DICOM file is damaged or incomplete: its pixels cannot be read.") from None
     seen = imaging.greys(file)
     values = seen.values.astype(np.float64)
     if not np.isfinite(values).all():
