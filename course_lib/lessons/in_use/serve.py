@@ -343,7 +343,7 @@ def _read_dicom(content, field_of_view):
     except Refusal:
         raise
     except ValueError as error:  # from `imaging`, whose sentences name the element
-        raise Refusal(f"The DICOM header does not make sense. {error}") from None
+        raise Refusal(f"The DICOM header does not make sense. {str(error).rstrip('.')}.") from None
     except Exception:
         raise Refusal("The DICOM file is damaged or incomplete: no picture can be read from it.") from None
 
