@@ -80,10 +80,10 @@ def scanners(seed, quick=False):
 
 
 def alarms(seed, quick=False):
-    """The release, on 1,360 fresh patients. From some of them, drawn DRAWS times without replacement, reference, slack and
-    limit of the alarm are made; the others come to the clinics. By number of patients drawn: share of clinics that ring
-    within 100 days though nothing has changed, and that ring within 30 days of a quarter of the change. The arrays are each
-    patient's mean log distance, as they are and after that quarter."""
+    """The release, on 1,360 fresh patients, who stand for all patients there are: they come to the clinics, and from some
+    of them, drawn DRAWS times with replacement, reference, slack and limit of the alarm are made. By number of patients
+    drawn: share of clinics that ring within 100 days though nothing has changed, and that ring within 30 days of a quarter
+    of the change. The arrays are each patient's mean log distance, as they are and after that quarter."""
     pool = data.load("brain-lesions", seed=0 if quick else POOL_SET, n_test=24 if quick else POOL).test
     release, score = lesson.release(), {}
     for name, change in (("same", {}), ("quarter", lesson.SCANNERS["all three"][0])):
@@ -99,15 +99,13 @@ def alarms(seed, quick=False):
 
 def one_limit(score, number, draw, quick):
     """(share of false alarms, share of clinics that notice the quarter) with a limit from `number` drawn patients."""
-    order = np.random.default_rng([number, draw]).permutation(len(score["same"]))
-    known, others = order[:number], order[number:]
+    everybody = score["same"]
+    known = everybody[np.random.default_rng([number, draw]).integers(len(everybody), size=number)]
     clinics = 40 if quick else lesson.STREAMS
     settings = {"patients": lesson.PATIENTS, "days": lesson.DAYS, "slack": lesson.SLACK, "repeats": clinics}
-    false, options, limit = monitoring.false_alarms(
-        score["same"][known], score["same"][others], **settings, seed=2 * draw
-    )
-    drawn = score["quarter"][others], np.arange(len(others))
-    after = monitoring.daily_means(*drawn, lesson.PATIENTS, 30, repeats=clinics, seed=draw)
+    false, options, limit = monitoring.false_alarms(known, everybody, **settings, seed=2 * draw)
+    who = np.arange(len(everybody))
+    after = monitoring.daily_means(score["quarter"], who, lesson.PATIENTS, 30, repeats=clinics, seed=draw)
     return false, float((monitoring.cusum(after, **options).max(1) > limit).mean())
 
 
