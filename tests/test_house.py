@@ -248,7 +248,6 @@ def test_a_notebook_that_takes_more_is_seen(fault):
 # images took 350 more (data/folder.py: four kinds of file, whose each image is, what is left out and why), of which 200 came
 # back: what one lesson alone needs stands in that lesson, and what is known of the samples in a table. Nothing else may grow.
 MEGABYTES, LESSON_LINES, LIBRARY_LINES, TOOLS_LINES = 2, 1200, 7000, 1200
-TO_BE_TWO = {"beyond"}  # becomes two lessons, so that it may be as long as two until then
 
 
 def count_lines(paths):
@@ -272,8 +271,8 @@ def lesson_problems(root, topic):
     if size > MEGABYTES:
         yield f"the results of {topic} are {size:.1f} MB, allowed are {MEGABYTES}"
     lines = count_lines(folder.rglob("*.py"))
-    if lines > (allowed := LESSON_LINES * (2 if topic in TO_BE_TWO else 1)):
-        yield f"the modules of {topic} have {lines} lines, allowed are {allowed}"
+    if lines > LESSON_LINES:
+        yield f"the modules of {topic} have {lines} lines, allowed are {LESSON_LINES}"
 
 
 def topics(root):
