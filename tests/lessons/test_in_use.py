@@ -658,6 +658,25 @@ def test_an_upload_of_ipywidgets_7_holds_a_dict_by_name():
     assert explorers._uploaded(upload) == [("x.png", b"\x89PNG")] and explorers._uploaded({}) == []
 
 
+# ---- what the folded answers say -------------------------------------------------------------------
+
+
+def test_a_blur_of_one_and_a_half_pixels_costs_accuracy_and_is_answered():
+    images, label = explorers._slices()
+    accuracy, sure, refused, _ = explorers._judge(explorers.MODELS[0], simulate_scanner(images, blur=1.5), label)
+    assert accuracy == pytest.approx(0.69, abs=0.03) and sure == pytest.approx(0.86, abs=0.02) and refused < 0.03
+
+
+def test_four_patients_a_day_notice_a_quarter_of_the_change_too_rarely():
+    noticed = {}
+    for patients in (4, 16):
+        means, reference, spread = explorers._streams(1, patients)
+        first = monitoring.first_alarm(monitoring.cusum((means - reference) / spread, reference=0, slack=0.5), 6.0)
+        noticed[patients] = np.mean((first > 30) & np.isfinite(first)), spread
+    assert noticed[4][0] == pytest.approx(0.3, abs=0.07) and noticed[16][0] > 0.95
+    assert noticed[4][1] == pytest.approx(2 * noticed[16][1], rel=0.05)
+
+
 # ---- stored results --------------------------------------------------------------------------------
 
 
