@@ -27,12 +27,8 @@ _FIRST_EDITION = dict(
 _MOVED = {
     ("pooling", "max_pool_gradient"): "network_from_scratch",
     ("activation", "relu_gradient"): "network_from_scratch",
-    ("beyond", "stranger_file"): "in_use",
-    ("beyond", "mahalanobis"): "in_use",
-    ("beyond", "answered_and_right"): "in_use",
-    ("beyond", "one_bad_group"): "in_use",
-    ("beyond", "cusum"): "in_use",
-    ("beyond", "alarm_rings"): "in_use",
+    **{("beyond", name): "in_use" for name in ("stranger_file", "mahalanobis", "answered_and_right", "one_bad_group")},
+    **{("beyond", name): "in_use" for name in ("cusum", "alarm_rings")},
 }
 
 

@@ -223,10 +223,10 @@ ARRAYS = {"mean__npy": b"", "precision__npy": bytes(serve.LARGEST_RELEASE + 1)}
         (drop("input", "brightest"), "input/brightest is missing"),
         (put(temperature=0), "temperature is 0; it must be a finite number above 0"),
         (put(largest_distance=float("nan")), "largest_distance is nan"),
-        (put(threshold="0.5"), "threshold is '0.5'; it must be a probability"),
-        (put(reliability={"count": [1, 2], "right": [None, None, 0.5]}), "not as many counts as shares"),
+        (put(threshold="0.5"), "threshold is '0.5'; it must be a finite number above 0"),
+        (put(reliability={"count": 3, "right": [0.5]}), "reliability/count is 3; it must be a list"),
         (put(classes=["healthy", "mass", "infarct"]), "The model has 2 outputs, the card 3 classes"),
-        (put(input={**CARD["input"], "size": 8}), "does not take the card's images, 8 × 8"),
+        (put(input={**CARD["input"], "size": 8}), "images of 8 × 8 pixels, cannot be loaded"),
         (another_file("model.keras", HDF5), "model.keras is of another kind than its name says"),
         (
             another_file("model.keras", zipped(mean__npy=b"")),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from packaging.version import Version
 
 from course_lib import imaging, ops
 from course_lib.imaging import header
@@ -137,16 +138,24 @@ def read_card(folder) -> dict:
         raise ValueError(f"card.json cannot be read ({error}): was it copied whole?") from None
     if not isinstance(card, dict):
         raise ValueError(f"card.json holds {type(card).__name__}, not the entries of a card.")
-    for name, is_right, wanted in _ENTRIES:
+    for name, wanted in _ENTRIES.items():
         entry: Any = card
         for key in name.split("/"):
             entry = entry.get(key) if isinstance(entry, dict) else None
-        if not is_right(entry):
-            missing = "is missing" if entry is None else f"is {entry!r:.40}"
-            raise ValueError(f"card.json: {name} {missing}; it must be {wanted}.")
-    if len(card["reliability"]["count"]) != len(card["reliability"]["right"]):
-        raise ValueError("card.json: reliability has not as many counts as shares.")
+        number = isinstance(entry, int | float) and not isinstance(entry, bool) and 0 < entry < math.inf
+        if not (number if wanted == _NUMBER else isinstance(entry, list if wanted == _LIST else str)):
+            raise ValueError(
+                f"card.json: {name} is {'missing' if entry is None else repr(entry)[:40]}; it must be {wanted}."
+            )
     return card
+
+
+_NUMBER, _LIST, _TEXT = "a finite number above 0", "a list", "a text"
+_ENTRIES = {f"sha256/{name}": _TEXT for name in FILES} | {
+    **dict.fromkeys(["input/size", "input/field_of_view_mm", "input/brightest"], _NUMBER),
+    **dict.fromkeys(["temperature", "threshold", "largest_distance"], _NUMBER),
+    **dict.fromkeys(["classes", "reliability/count", "reliability/right"], _LIST),
+}
 
 
 def load(folder, *, known=()) -> Release:
@@ -162,12 +171,24 @@ def load(folder, *, known=()) -> Release:
     for name in FILES:
         if fingerprint(_file(folder, name)) != card["sha256"][name]:
             raise ValueError(f"{name} is not the file that the card describes: its fingerprint differs. Do not use it.")
-    _demand_packed(folder, "model.keras", ["config.json", "metadata.json", "model.weights.h5"])
-    _demand_packed(folder, "familiar.npz", ["mean.npy", "precision.npy"])
-    if card["sha256"]["model.keras"] not in known:
-        _demand_keras()
-    release = Release(_model(folder), _familiar(folder), card)
-    _demand_fit(release)
+    _demand_packed(folder, "model.keras", {"config.json", "metadata.json", "model.weights.h5"})
+    _demand_packed(folder, "familiar.npz", {"mean.npy", "precision.npy"})
+    if card["sha256"]["model.keras"] not in known and Version(version("keras")) < Version(SAFE_KERAS):
+        raise ValueError(
+            f"This model is not one that you know, and Keras {version('keras')} is installed: in versions before "
+            f"{SAFE_KERAS} crafted .keras files got past the safe mode, or read files of yours. Update Keras first."
+        )
+    release = Release(_part("model.keras", _model, folder), _part("familiar.npz", _familiar, folder), card)
+    size, (mean, precision) = int(card["input"]["size"]), release.familiar
+    grey = np.full((1, size, size, 1), 0.5, np.float32)
+    logits, features = _part(f"the model, with the card's images of {size} × {size} pixels,", look, release.model, grey)
+    if logits.shape != (1, len(card["classes"])):
+        raise ValueError(f"The model has {logits.shape[-1]} outputs, the card {len(card['classes'])} classes.")
+    n = features["early"].shape[1]
+    if (mean.shape, precision.shape) != ((n,), (n, n)) or not (
+        np.isfinite(mean).all() and np.isfinite(precision).all()
+    ):
+        raise ValueError(f"familiar.npz does not fit the model, which has {n} features, or holds NaN or infinity.")
     return release
 
 
@@ -178,94 +199,37 @@ def _file(folder, name):
     return path
 
 
-def _is_number(low, high=math.inf):
-    def check(entry):
-        return isinstance(entry, int | float) and not isinstance(entry, bool) and low < entry < high
-
-    return check
-
-
-def _is_list(kind):
-    return lambda entry: isinstance(entry, list) and len(entry) > 1 and all(isinstance(part, kind) for part in entry)
-
-
-def _is_fingerprint(entry):
-    return isinstance(entry, str) and len(entry) == 64
-
-
-_ENTRIES = [
-    *[(f"sha256/{name}", _is_fingerprint, "the fingerprint of a file, 64 hexadecimal digits") for name in FILES],
-    ("classes", _is_list(str), "a list of names"),
-    ("input/modality", lambda entry: entry == "MR", "MR, the only one that read_image knows"),
-    ("input/size", lambda entry: isinstance(entry, int) and 8 <= entry <= 1024, "a number of pixels, 8 to 1,024"),
-    ("input/field_of_view_mm", _is_number(0), "a finite number of mm above 0"),
-    ("input/brightest", lambda entry: _is_number(0)(entry) and entry <= 1, "a number above 0 and at most 1"),
-    ("temperature", _is_number(0), "a finite number above 0"),
-    ("threshold", _is_number(0, 1), "a probability between 0 and 1"),
-    ("largest_distance", _is_number(0), "a finite number above 0"),
-    ("reliability/count", _is_list(int), "a list of whole numbers"),
-    ("reliability/right", _is_list(int | float | None), "a list of shares"),
-]
-
-
 def _demand_packed(folder, name, parts):
     """Refuse what is no zip file with these parts in it, or unpacks to too much. Nothing is unpacked."""
     try:
         with zipfile.ZipFile(_file(folder, name)) as packed:
-            size, inside = sum(info.file_size for info in packed.infolist()), packed.namelist()
+            size, missing = sum(info.file_size for info in packed.infolist()), parts - set(packed.namelist())
     except zipfile.BadZipFile:
-        raise ValueError(f"{name} is of another kind than its name says, or damaged: it is no zip file.") from None
-    if missing := sorted(set(parts) - set(inside)):
-        raise ValueError(f"{name} is of another kind than its name says: it does not hold {', '.join(missing)}.")
+        size, missing = 0, parts
+    if missing:
+        raise ValueError(
+            f"{name} is of another kind than its name says: it does not hold {', '.join(sorted(missing))}."
+        )
     if size > LARGEST_RELEASE:
         raise ValueError(f"{name} unpacks to {size / 1e6:,.0f} MB; at most {LARGEST_RELEASE / 1e6:.0f} are read.")
 
 
-def _demand_keras():
-    from packaging.version import Version
-
-    if Version(version("keras")) < Version(SAFE_KERAS):
-        raise ValueError(
-            f"This model is not one that you know, and Keras {version('keras')} is installed: in versions before "
-            f"{SAFE_KERAS} crafted .keras files got past the safe mode, or read files of yours. Update Keras first."
-        )
+def _part(name, read, *arguments):
+    try:
+        return read(*arguments)
+    except Exception as error:  # a file from a stranger breaks its reader in ways that it cannot all name
+        raise ValueError(f"{name} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
 
 
 def _model(folder):
     from course_lib.models import keras
 
-    try:
-        return keras.models.load_model(_file(folder, "model.keras"), compile=False, safe_mode=True)
-    except Exception as error:  # a file from a stranger breaks the reader in ways that it cannot all name
-        raise ValueError(f"model.keras cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+    return keras.models.load_model(_file(folder, "model.keras"), compile=False, safe_mode=True)
 
 
 def _familiar(folder):
-    try:
-        with np.load(_file(folder, "familiar.npz"), allow_pickle=False) as arrays:
-            return Familiar(*(np.asarray(arrays[name], np.float64) for name in Familiar._fields))
-    except Exception as error:
-        raise ValueError(f"familiar.npz cannot be loaded: {' '.join(str(error).split())[:300]}") from error
-
-
-def _demand_fit(release):
-    """Refuse a model, known images and a card that do not fit together: try it on one grey image."""
-    size, (mean, precision) = release.card["input"]["size"], release.familiar
-    try:
-        logits, features = look(release.model, np.full((1, size, size, 1), 0.5, np.float32))
-    except Exception as error:
-        raise ValueError(
-            f"The model does not take the card's images, {size} × {size} pixels: {' '.join(str(error).split())[:200]}"
-        ) from error
-    if logits.shape != (1, len(release.card["classes"])):
-        raise ValueError(f"The model has {logits.shape[-1]} outputs, the card {len(release.card['classes'])} classes.")
-    n = features["early"].shape[1]
-    arrays = mean, precision
-    if (mean.shape, precision.shape) != ((n,), (n, n)) or not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError(
-            f"familiar.npz does not fit the model, which has {n} features: its arrays have the shapes {mean.shape} and "
-            f"{precision.shape}, or hold NaN or infinity."
-        )
+    with np.load(_file(folder, "familiar.npz"), allow_pickle=False) as arrays:
+        return Familiar(*(np.asarray(arrays[name], np.float64) for name in Familiar._fields))
 
 
 # ---- From a file to an answer --------------------------------------------------------------------
@@ -282,144 +246,123 @@ def read_image(content: bytes, wanted: dict) -> np.ndarray:
     """
     if not isinstance(content, bytes):
         raise TypeError(f"read_image takes the bytes of a file, not {content!r:.60}: give Path(name).read_bytes().")
-    if len(content) > LARGEST_FILE:
-        raise Refusal(f"The file has {len(content) / 1e6:.0f} MB; at most {LARGEST_FILE / 1e6:.0f} are read.")
-    if content[128:132] == b"DICM":
-        picture = wanted["brightest"] * _read_dicom(content, wanted["field_of_view_mm"])
-    elif content.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff")):
-        picture = _read_png_or_jpeg(content)
-    else:
+    megabytes = len(content) / 1e6
+    _demand(
+        len(content) <= LARGEST_FILE, f"The file has {megabytes:.0f} MB; at most {LARGEST_FILE / 1e6:.0f} are read."
+    )
+    is_dicom = content[128:132] == b"DICM"
+    if not is_dicom and not content.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff")):
         raise Refusal(
-            "The file is neither PNG nor JPEG, nor DICOM (with the letters DICM after 128 bytes), whatever its name says."
+            "The file is neither PNG nor JPEG, nor DICOM (with DICM after 128 bytes), whatever its name says."
         )
-    if np.ptp(picture) < 0.1:
-        raise Refusal("The picture is almost of one grey: there is nothing to see in it.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a reader only remarks on is refused below, or does no harm
+            picture = _dicom(content, wanted["field_of_view_mm"]) if is_dicom else _png_or_jpeg(content)
+    except Refusal:
+        raise
+    except Exception as error:  # a damaged file breaks its reader in ways that it cannot all name
+        if is_dicom and isinstance(error, ValueError):  # from `imaging`, whose sentences name the element
+            raise Refusal(f"The DICOM header does not make sense. {str(error).rstrip('.')}.") from None
+        raise Refusal("The file is damaged or incomplete: no picture can be read from it.") from None
+    picture = wanted["brightest"] * picture if is_dicom else picture
+    _demand(np.ptp(picture) >= 0.1, "The picture is almost of one grey: there is nothing to see in it.")
     from skimage.transform import resize
 
     size = wanted["size"], wanted["size"]
     return resize(picture, size, anti_aliasing=True).astype(np.float32).clip(0, 1)[None, ..., None]
 
 
-def _read_png_or_jpeg(content):
+def _demand(holds, reason):
+    if not holds:
+        raise Refusal(reason)
+
+
+def _png_or_jpeg(content):
     """Greys (h, w) in [0, 1]."""
     from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
-            _demand_size(*picture.size)  # before the pixels are unpacked: a small file can hold a huge picture
-            if getattr(picture, "n_frames", 1) != 1:
-                raise Refusal("The file holds several pictures; the model takes one slice.")
-            if picture.getexif().get(0x0112, 1) != 1:
-                raise Refusal("The file says that its picture has to be turned (Exif): turn it, and save it again.")
-            if picture.mode.startswith("I"):
-                return _sixteen_bits(np.asarray(picture))
-            colours = np.asarray(picture.convert("RGBA"), np.float64) / 255
-    except Refusal:
-        raise
-    except Exception:  # a damaged file breaks the reader in ways that it cannot all name
-        raise Refusal("The file is damaged: the picture in it cannot be read to its end.") from None
-    if colours[..., 3].min() < 1:
-        raise Refusal("Parts of the picture are transparent: what would be seen there is not said.")
-    if np.ptp(colours[..., :3], axis=-1).max() > 0.1:
-        raise Refusal("The picture has colours; MR slices are grey.")
+    with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
+        _demand_size(*picture.size)  # before the pixels are unpacked: a small file can hold a huge picture
+        _demand(getattr(picture, "n_frames", 1) == 1, "The file holds several pictures; the model takes one slice.")
+        straight = picture.getexif().get(0x0112, 1) == 1
+        _demand(straight, "The file says that its picture has to be turned (Exif): turn it, and save it again.")
+        if picture.mode.startswith("I"):
+            pixels = np.asarray(picture)
+            _demand(
+                pixels.max() >= 2**15,
+                f"The picture has 16 bits, of which its largest value, {pixels.max():,}, uses few: which value is white is "
+                "not said. Save it so that white is 65,535, or with 8 bits.",
+            )
+            return pixels / 65535
+        colours = np.asarray(picture.convert("RGBA"), np.float64) / 255
+    _demand(colours[..., 3].min() == 1, "Parts of the picture are transparent: what would be seen there is not said.")
+    _demand(np.ptp(colours[..., :3], axis=-1).max() <= 0.1, "The picture has colours; MR slices are grey.")
     return colours[..., :3].mean(-1)
 
 
-def _sixteen_bits(pixels):
-    if pixels.max() < 2**15:
-        raise Refusal(
-            f"The picture has 16 bits, of which its largest value, {pixels.max():,}, uses few: which value is white is not "
-            "said. Save it so that white is 65,535, or with 8 bits."
-        )
-    return pixels / 65535
-
-
-def _read_dicom(content, field_of_view):
+def _dicom(content, field_of_view):
     """The values (h, w) of an axial MR slice, divided by the largest one."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what pydicom only remarks on is refused below, or does no harm
-            return _slice(content, field_of_view)
-    except Refusal:
-        raise
-    except ValueError as error:  # from `imaging`, whose sentences name the element
-        raise Refusal(f"The DICOM header does not make sense. {str(error).rstrip('.')}.") from None
-    except Exception:
-        raise Refusal("The DICOM file is damaged or incomplete: no picture can be read from it.") from None
-
-
-def _slice(content, field_of_view):
     from pydicom import dcmread
-
-    _demand_plain(content)
-    file = dcmread(io.BytesIO(content))
-    modality = header.value(file, "Modality") or "nothing about its modality"
-    if modality != "MR":
-        raise Refusal(f"The header says {modality}; this model knows MR only.")
-    if (header.numbers(file, "NumberOfFrames") or (1,))[0] != 1:
-        raise Refusal("The file holds several frames; the model takes one slice.")
-    kind = header.value(file, "PhotometricInterpretation")
-    if kind == "MONOCHROME1" or header.value(file, "PresentationLUTShape") == "INVERSE":
-        raise Refusal("The header says that small values are white (MONOCHROME1 or INVERSE); MR slices are not so.")
-    if kind != "MONOCHROME2" or (header.numbers(file, "SamplesPerPixel") or (1,))[0] != 1:
-        raise Refusal(f"The picture is not grey: the header says {kind or 'nothing'}.")
-    _demand_size(int(file.Columns), int(file.Rows))
-    first = header.frame_headers(file)[0]
-    _demand_field_of_view(file, first, field_of_view)
-    _demand_orientation(file, first)
-    try:
-        file.pixel_array  # noqa: B018  decoded here and kept by pydicom
-    except Exception:
-        raise Refusal("The DICOM file is damaged or incomplete: its pixels cannot be read.") from None
-    seen = imaging.greys(file)
-    values = seen.values.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise Refusal("Some values are not finite numbers (NaN or infinite): what they stand for is not known.")
-    if seen.padding is not None:
-        values[seen.padding] = 0
-    if values.min() < 0:
-        raise Refusal(f"Some values are negative, down to {values.min():g}: the magnitudes of an MR slice are not.")
-    return values / max(values.max(), 1e-9)
-
-
-def _demand_plain(content):
-    """Refuse packed files before anything is unpacked: a small deflated one can hold gigabytes."""
     from pydicom.filereader import read_dataset
     from pydicom.uid import UID
 
+    # The first group alone: a small file that is deflated can hold gigabytes.
     meta = read_dataset(io.BytesIO(content[132:]), False, True, stop_when=lambda tag, *_: tag.group != 2)
     syntax = UID(str(meta.get("TransferSyntaxUID", "")))
-    if syntax not in _PLAIN:
-        how = f"is written as {syntax.name}" if syntax else "does not say how it is written"
-        raise Refusal(f"The DICOM file {how}; only files that are not compressed are read.")
+    how = f"is written as {syntax.name}" if syntax else "does not say how it is written"
+    _demand(syntax in _PLAIN, f"The DICOM file {how}; only files that are not compressed are read.")
+    file = dcmread(io.BytesIO(content))
+    modality = header.value(file, "Modality") or "nothing about its modality"
+    _demand(modality == "MR", f"The header says {modality}; this model knows MR only.")
+    frames = (header.numbers(file, "NumberOfFrames") or (1,))[0]
+    _demand(frames == 1, "The file holds several frames; the model takes one slice.")
+    kind = header.value(file, "PhotometricInterpretation") or "nothing"
+    usual = kind != "MONOCHROME1" and header.value(file, "PresentationLUTShape") != "INVERSE"
+    _demand(usual, "The header says that small values are white (MONOCHROME1 or INVERSE); MR slices are not so.")
+    grey = kind == "MONOCHROME2" and (header.numbers(file, "SamplesPerPixel") or (1,))[0] == 1
+    _demand(grey, f"The picture is not grey: the header says {kind}.")
+    _demand_size(int(file.Columns), int(file.Rows))
+    first = header.frame_headers(file)[0]
+    _demand_field_of_view(file, first, field_of_view)
+    axes = header.directions(first)
+    _demand(axes, "How the slice lies in the patient is not said: Image Orientation (Patient) is missing.")
+    axial = axes[0][0] >= ASKEW and axes[1][1] >= ASKEW
+    words = " and ".join(header.orientation(file, first))
+    _demand(axial, f"The header says: {words}. The model knows axial slices, the patient's left on the right.")
+    try:
+        file.pixel_array  # noqa: B018  decoded here and kept by pydicom
+    except Exception:
+        raise Refusal("The file is damaged or incomplete: its pixels cannot be read.") from None
+    seen = imaging.greys(file)
+    values = seen.values.astype(np.float64)
+    _demand(
+        np.isfinite(values).all(), "Some values are not finite numbers (NaN or infinite): what they mean is not known."
+    )
+    if seen.padding is not None:
+        values[seen.padding] = 0
+    _demand(
+        values.min() >= 0, f"Some values are negative, down to {values.min():g}: magnitudes of an MR slice are not."
+    )
+    return values / max(values.max(), 1e-9)
 
 
 def _demand_field_of_view(file, first, field_of_view):
     spacing, why = header.spacing(file, first)
-    if spacing is None:
-        raise Refusal(f"How large a pixel is, is not known: {why}.")
+    _demand(spacing, f"How large a pixel is, is not known: {why}.")
     height, width = spacing[0] * file.Rows, spacing[1] * file.Columns
-    if max(height, width) > 1.05 * min(height, width):
-        raise Refusal(f"The slice shows {height:.0f} × {width:.0f} mm; the model was trained on square slices.")
-    if not 0.8 < height / field_of_view < 1.25:
-        raise Refusal(f"The slice shows {height:.0f} mm a side; the model knows heads at {field_of_view:.0f} mm.")
-
-
-def _demand_orientation(file, first):
-    axes = header.directions(first)
-    if axes is None:
-        raise Refusal("How the slice lies in the patient is not said: Image Orientation (Patient) is missing.")
-    if axes[0][0] < ASKEW or axes[1][1] < ASKEW:
-        words = " and ".join(header.orientation(file, first))
-        raise Refusal(f"The header says: {words}. The model knows axial slices, the patient's left on the right.")
+    square = max(height, width) <= 1.05 * min(height, width)
+    _demand(square, f"The slice shows {height:.0f} × {width:.0f} mm; the model was trained on square slices.")
+    right = 0.8 < height / field_of_view < 1.25
+    _demand(right, f"The slice shows {height:.0f} mm a side; the model knows heads at {field_of_view:.0f} mm.")
 
 
 def _demand_size(width, height):
     low, high = SIDES
-    if not (low <= width <= high and low <= height <= high):
-        raise Refusal(f"The picture has {width} × {height} pixels; from {low} to {high} a side are read.")
-    if max(width, height) > 1.05 * min(width, height):
-        raise Refusal(f"The picture is not square ({width} × {height}); the model was trained on square slices.")
+    right = low <= width <= high and low <= height <= high
+    _demand(right, f"The picture has {width} × {height} pixels; from {low} to {high} a side are read.")
+    square = max(width, height) <= 1.05 * min(width, height)
+    _demand(square, f"The picture is not square ({width} × {height}); the model was trained on square slices.")
 
 
 def answer(release, image) -> Answer:
