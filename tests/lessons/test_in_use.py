@@ -662,9 +662,8 @@ def test_an_upload_of_ipywidgets_7_holds_a_dict_by_name():
 
 
 def test_a_blur_of_one_and_a_half_pixels_costs_accuracy_and_is_answered():
-    images, label = explorers._slices()
-    accuracy, sure, refused, _ = explorers._judge(explorers.MODELS[0], simulate_scanner(images, blur=1.5), label)
-    assert accuracy == pytest.approx(0.69, abs=0.03) and sure == pytest.approx(0.86, abs=0.02) and refused < 0.03
+    _, accuracy, sure, refused, _ = explorers.judged(blur=1.5)
+    assert accuracy == pytest.approx(0.69, abs=0.03) and sure == pytest.approx(0.87, abs=0.03) and refused < 0.03
 
 
 def test_four_patients_a_day_notice_a_quarter_of_the_change_too_rarely():
@@ -685,13 +684,13 @@ def test_stored_results_belong_together(release):
     assert 0 in runs and all(set(run) == {"plain", "varied"} for run in runs.values())
     assert len(days["test"]) == 5 and len(days["test_groups"]) == days["test"].shape[1]
     assert np.mean(days["val"] > release.card["largest_distance"]) == pytest.approx(0.02, abs=0.003)
-    told = [row["refused"]["early"] for row in runs[0]["plain"]["scanners"]["all three"]]
+    told = [row["refused"] for row in runs[0]["plain"]["scanners"]["all three"]]
     assert np.allclose((days["test"] > release.card["largest_distance"]).mean(1), told, atol=2e-3)
     assert release.card["warning"] == serve.WARNING and release.card["data"]["simulated"]
 
 
 def test_the_release_is_the_stored_plain_network(release):
-    for stored, weights in zip(lesson.stored_network("plain").get_weights(), release.model.get_weights(), strict=True):
+    for stored, weights in zip(lesson.plain_network().get_weights(), release.model.get_weights(), strict=True):
         assert np.array_equal(stored, weights)
 
 

@@ -12,8 +12,6 @@ def _wrong(differs_on, *answers):
     return [Wrong(answer, differs_on) for answer in answers]
 
 
-# ---- stranger_file ------------------------------------------------------------------------------
-
 stranger_file = Choice(
     topic=TOPIC,
     name="stranger_file",
@@ -30,9 +28,6 @@ stranger_file = Choice(
     },
     hints=("In which of the four can the file itself say what code is run?",),
 )
-
-
-# ---- mahalanobis --------------------------------------------------------------------------------
 
 
 def _mahalanobis(features, mean, covariance):
@@ -75,6 +70,7 @@ def _rooted(squared):
     return lambda f, m, c: np.sqrt(np.maximum(squared(f, m, c), 0))
 
 
+# fmt: off
 mahalanobis = Coding(
     topic=TOPIC,
     name="mahalanobis",
@@ -82,56 +78,39 @@ mahalanobis = Coding(
     also_correct=(_mahalanobis_by_loop, _mahalanobis_by_whitening),
     inputs=_mahalanobis_inputs,
     mistakes=(
-        Mistake(
-            lambda f, m, c: np.linalg.norm(f - m, axis=1),
-            "Your results are those of the ordinary distance: it treats a feature that varies a lot like one that hardly varies.",
-        ),
-        Mistake(
-            lambda f, m, c: _mahalanobis(f, m, c) ** 2,
-            "Your results are the squares: everything is right but the last step, the root.",
-        ),
-        Mistake(
-            _rooted(lambda f, m, c: np.einsum("nd,de,ne->n", f - m, c, f - m)),
-            "Your results are those of the covariance itself. It has to be its inverse, or features that vary a lot count more, "
-            "not less.",
-        ),
-        Mistake(
-            lambda f, m, c: np.sqrt(((f - m) ** 2 / np.diag(c)).sum(1)),
-            "Your results are those of the variances alone, the diagonal. That two features go together stands in the rest of "
-            "the matrix.",
-        ),
-        Mistake(
-            _rooted(lambda f, m, c: np.einsum("nd,de,ne->n", f, np.linalg.inv(c), f)),
-            "Your results are distances from zero. Subtract the mean first.",
-        ),
-        Mistake(
-            lambda f, m, c: np.sqrt(np.maximum((f - m) @ np.linalg.inv(c) @ (f - m).T, 0)),
-            "Your results are values for every pair of rows. Each row's own value is on the diagonal, and only it is asked for.",
-        ),
+        Mistake(lambda f, m, c: np.linalg.norm(f - m, axis=1),
+                "Your results are those of the ordinary distance: it treats a feature that varies a lot like one that "
+                "hardly varies."),
+        Mistake(lambda f, m, c: _mahalanobis(f, m, c) ** 2,
+                "Your results are the squares: everything is right but the last step, the root."),
+        Mistake(_rooted(lambda f, m, c: np.einsum("nd,de,ne->n", f - m, c, f - m)),
+                "Your results are those of the covariance itself. It has to be its inverse, or features that vary a lot "
+                "count more, not less."),
+        Mistake(lambda f, m, c: np.sqrt(((f - m) ** 2 / np.diag(c)).sum(1)),
+                "Your results are those of the variances alone, the diagonal. That two features go together stands in the "
+                "rest of the matrix."),
+        Mistake(_rooted(lambda f, m, c: np.einsum("nd,de,ne->n", f, np.linalg.inv(c), f)),
+                "Your results are distances from zero. Subtract the mean first."),
+        Mistake(lambda f, m, c: np.sqrt(np.maximum((f - m) @ np.linalg.inv(c) @ (f - m).T, 0)),
+                "Your results are values for every pair of rows. Each row's own value is on the diagonal, and only it is "
+                "asked for."),
     ),
     wrong=[
-        *_wrong(
-            _MAHALANOBIS_CASE,
-            _rooted(
-                lambda f, m, c: np.einsum("nd,de,ne->n", f - m, 1 / (c + 1e-12), f - m)
-            ),  # the inverse of each number
+        *_wrong(_MAHALANOBIS_CASE,
+            _rooted(lambda f, m, c: np.einsum("nd,de,ne->n", f - m, 1 / (c + 1e-12), f - m)),  # the inverse of each number
             _rooted(lambda f, m, c: np.einsum("nd,de,ne->n", f - m, np.linalg.inv(c) ** 2, f - m)),
             lambda f, m, c: np.sqrt(_mahalanobis(f, m, c)),  # the root twice
             lambda f, m, c: _mahalanobis(f, m, c) / f.shape[1],
             lambda f, m, c: np.sqrt(_mahalanobis(f, m, c) ** 2 / f.shape[1]),  # a mean over the features
             lambda f, m, c: _mahalanobis(f, f.mean(0), c),  # the mean of what is asked about
             lambda f, m, c: np.abs((f - m) / np.sqrt(np.diag(c))).sum(1),
-            lambda f, m, c: np.abs((f - m) / np.sqrt(np.diag(c))).max(1),
-            lambda f, m, c: _mahalanobis(f, m, c)[::-1],
+            lambda f, m, c: np.abs((f - m) / np.sqrt(np.diag(c))).max(1), lambda f, m, c: _mahalanobis(f, m, c)[::-1],
             lambda f, m, c: np.full(len(f), _mahalanobis(f, m, c).mean()),
             lambda f, m, c: _mahalanobis(f, m, c + np.eye(len(c))),  # a ridge that nobody asked for
-            lambda f, m, c: np.round(_mahalanobis(f, m, c), 1),
-            lambda f, m, c: _mahalanobis(f, m, c)[:, None],
-        ),
+            lambda f, m, c: np.round(_mahalanobis(f, m, c), 1), lambda f, m, c: _mahalanobis(f, m, c)[:, None]),
         Wrong(
             lambda f, m, c: _mahalanobis(f, m.astype(int), c),
-            (np.array([[1.0, 2.0]]), np.array([0.5, 1.5]), np.eye(2)),
-        ),
+            (np.array([[1.0, 2.0]]), np.array([0.5, 1.5]), np.eye(2))),
     ],
     hints=(
         "Start with the offset of each row from the mean.",
@@ -140,9 +119,7 @@ mahalanobis = Coding(
     ),
     why="It asks how surprising an image is, given how much each feature varies and which of them go together.",
 )
-
-
-# ---- answered_and_right -------------------------------------------------------------------------
+# fmt: on
 
 
 def _answered_and_right(truth, guess, refused):
@@ -192,6 +169,7 @@ _ANSWERED_CASE = (
     np.array([False, False, False, True, True, False, False]),
 )
 
+# fmt: off
 answered_and_right = Coding(
     topic=TOPIC,
     name="answered_and_right",
@@ -199,52 +177,32 @@ answered_and_right = Coding(
     also_correct=(_answered_and_right_by_loop, _answered_and_right_by_counting),
     inputs=_answered_and_right_inputs,
     mistakes=(
-        Mistake(
-            _or_nothing(lambda right, refused: (refused.mean(), right[~refused].mean())),
-            "Your first results are the shares that are refused. The task asks for the share that is answered.",
-        ),
-        Mistake(
-            _or_nothing(lambda right, refused: ((~refused).mean(), right.mean())),
-            "Your second results count all images, refused ones too. Nobody was given an answer about those.",
-        ),
-        Mistake(
-            _or_nothing(lambda right, refused: ((~refused).mean(), (right & ~refused).mean())),
-            "Your second results count a refusal as a wrong answer: divide the right answers by how many were answered.",
-        ),
-        Mistake(
-            _or_nothing(lambda right, refused: (right[~refused].mean(), (~refused).mean())),
-            "Your results are the right two, the wrong way round: the share answered comes first.",
-        ),
-        Mistake(
-            _or_nothing(lambda right, refused: ((~refused).mean(), right[refused].mean() if refused.any() else 0.0)),
-            "Your second results are shares of the refused images. Look at those that were answered.",
-        ),
+        Mistake(_or_nothing(lambda right, refused: (refused.mean(), right[~refused].mean())),
+                "Your first results are the shares that are refused. The task asks for the share that is answered."),
+        Mistake(_or_nothing(lambda right, refused: ((~refused).mean(), right.mean())),
+                "Your second results count all images, refused ones too. Nobody was given an answer about those."),
+        Mistake(_or_nothing(lambda right, refused: ((~refused).mean(), (right & ~refused).mean())),
+                "Your second results count a refusal as a wrong answer: divide the right answers by how many were answered."),
+        Mistake(_or_nothing(lambda right, refused: (right[~refused].mean(), (~refused).mean())),
+                "Your results are the right two, the wrong way round: the share answered comes first."),
+        Mistake(_or_nothing(lambda right, refused: ((~refused).mean(), right[refused].mean() if refused.any() else 0.0)),
+                "Your second results are shares of the refused images. Look at those that were answered."),
     ),
     wrong=[
-        *_wrong(
-            _ANSWERED_CASE,
-            _or_nothing(lambda right, refused: ((~refused).sum(), right[~refused].mean())),
-            _or_nothing(lambda right, refused: (100 * (~refused).mean(), 100 * right[~refused].mean())),
-            _or_nothing(lambda right, refused: ((~refused).mean(), 1 - right[~refused].mean())),
-            _or_nothing(lambda right, refused: ((~refused).mean(), right[~refused].sum())),
-            _or_nothing(
-                lambda right, refused: ((~refused).mean(), (~refused)[right].mean())
-            ),  # of the right, those answered
-            _or_nothing(lambda right, refused: (round((~refused).mean(), 1), round(right[~refused].mean(), 1))),
-            _or_nothing(
-                lambda right, refused: ((~refused).mean(), (right[~refused].sum() + 1) / ((~refused).sum() + 2))
-            ),
-            _or_nothing(lambda right, refused: ((~refused).mean(), ((~refused) == right).mean())),
-            _or_nothing(lambda right, refused: ((~refused).mean(), np.nan)),
-            lambda t, g, r: (np.mean(~r), np.mean(t[r] == g[r])),
-            lambda t, g, r: np.mean(t[~r] == g[~r]),
-        ),
-        *_wrong(
-            (np.array([0, 1]), np.array([0, 0]), np.array([True, True])),
+        *_wrong(_ANSWERED_CASE,
+            _or_nothing(lambda right, no: ((~no).sum(), right[~no].mean())),
+            _or_nothing(lambda right, no: (100 * (~no).mean(), 100 * right[~no].mean())),
+            _or_nothing(lambda right, no: ((~no).mean(), 1 - right[~no].mean())),
+            _or_nothing(lambda right, no: ((~no).mean(), right[~no].sum())),
+            _or_nothing(lambda right, no: ((~no).mean(), (~no)[right].mean())),  # of the right, those answered
+            _or_nothing(lambda right, no: (round((~no).mean(), 1), round(right[~no].mean(), 1))),
+            _or_nothing(lambda right, no: ((~no).mean(), (right[~no].sum() + 1) / ((~no).sum() + 2))),
+            _or_nothing(lambda right, no: ((~no).mean(), ((~no) == right).mean())),
+            lambda t, g, r: (np.mean(~r), np.mean(t[r] == g[r])), lambda t, g, r: np.mean(t[~r] == g[~r])),
+        *_wrong((np.array([0, 1]), np.array([0, 0]), np.array([True, True])),
             lambda t, g, r: (np.mean(~r), np.sum((t == g) & ~r) / max(np.sum(~r), 1)),  # 0 where there is no accuracy
             lambda t, g, r: (np.mean(~r), np.mean((t == g)[~r]) if (~r).any() else 1.0),
-            lambda t, g, r: (np.mean(~r) if (~r).any() else np.nan, np.mean((t == g)[~r]) if (~r).any() else np.nan),
-        ),
+            lambda t, g, r: (np.mean(~r) if (~r).any() else np.nan, np.mean((t == g)[~r]) if (~r).any() else np.nan)),
     ],
     hints=(
         "`~refused` are the answered ones.",
@@ -253,9 +211,8 @@ answered_and_right = Coding(
     ),
     why="One without the other says nothing: a model that refuses all but the easiest image has a fine accuracy.",
 )
+# fmt: on
 
-
-# ---- one_bad_group ------------------------------------------------------------------------------
 
 one_bad_group = Choice(
     topic=TOPIC,
@@ -271,9 +228,6 @@ one_bad_group = Choice(
     },
     hints=("A 95 % interval misses the truth in one of twenty cases. How many intervals were there?",),
 )
-
-
-# ---- cusum --------------------------------------------------------------------------------------
 
 
 def _cusum(values, reference, slack):
@@ -310,6 +264,7 @@ def _cusum_inputs():
 
 _CUSUM_CASE = (np.array([3.0, 0.5, -6.0, 4.0, 4.0, 1.0]), 1.0, 0.5)
 
+# fmt: off
 cusum = Coding(
     topic=TOPIC,
     name="cusum",
@@ -317,49 +272,31 @@ cusum = Coding(
     also_correct=(_cusum_without_loop, _cusum_recursive),
     inputs=_cusum_inputs,
     mistakes=(
-        Mistake(
-            lambda v, r, s: np.cumsum(v - r - s),
-            "Your sums can fall below zero, and then a long quiet time pays for the change that follows. Hold them at zero.",
-        ),
-        Mistake(
-            lambda v, r, s: np.maximum(0, np.cumsum(v - r - s)),
-            "Your results are cut at zero after everything was added up. Cut every day, before the next day is added.",
-        ),
-        Mistake(
-            lambda v, r, s: np.maximum(0, v - r - s),
-            "Each day stands alone in your results. A small change shows only when days are added up.",
-        ),
-        Mistake(
-            lambda v, r, s: _cusum(v, r, 0.0),
-            "Your results are those without slack: then chance alone lets the sum climb.",
-        ),
-        Mistake(
-            lambda v, r, s: _cusum(v, r, -s),
-            "Your results are those with the slack added. It is subtracted, so that an ordinary day pulls the sum down.",
-        ),
-        Mistake(
-            lambda v, r, s: np.concatenate([[0.0], _cusum(v, r, s)[:-1]]),
-            "Your sums are a day late: the first value already counts on the first day.",
-        ),
+        Mistake(lambda v, r, s: np.cumsum(v - r - s),
+                "Your sums can fall below zero, and then a long quiet time pays for the change that follows. Hold them at "
+                "zero."),
+        Mistake(lambda v, r, s: np.maximum(0, np.cumsum(v - r - s)),
+                "Your results are cut at zero after everything was added up. Cut every day, before the next day is added."),
+        Mistake(lambda v, r, s: np.maximum(0, v - r - s),
+                "Each day stands alone in your results. A small change shows only when days are added up."),
+        Mistake(lambda v, r, s: _cusum(v, r, 0.0),
+                "Your results are those without slack: then chance alone lets the sum climb."),
+        Mistake(lambda v, r, s: _cusum(v, r, -s),
+                "Your results are those with the slack added. It is subtracted, so that an ordinary day pulls the sum down."),
+        Mistake(lambda v, r, s: np.concatenate([[0.0], _cusum(v, r, s)[:-1]]),
+                "Your sums are a day late: the first value already counts on the first day."),
     ),
     wrong=[
-        *_wrong(
-            _CUSUM_CASE,
-            lambda v, r, s: np.cumsum(np.maximum(0, v - r - s)),  # what lies below never pulls down
-            lambda v, r, s: np.abs(_cusum(v, r, s) - _cusum(-v, -r, s)),
-            lambda v, r, s: _cusum(-v, -r, s),  # downwards
-            lambda v, r, s: _cusum(v, 0.0, s),
-            lambda v, r, s: _cusum(v, v.mean(), s),
-            lambda v, r, s: _cusum(v, r, s)[::-1],
+        *_wrong(_CUSUM_CASE, lambda v, r, s: np.cumsum(np.maximum(0, v - r - s)),  # what lies below never pulls down
+            lambda v, r, s: np.abs(_cusum(v, r, s) - _cusum(-v, -r, s)), lambda v, r, s: _cusum(-v, -r, s),  # downwards
+            lambda v, r, s: _cusum(v, 0.0, s), lambda v, r, s: _cusum(v, v.mean(), s), lambda v, r, s: _cusum(v, r, s)[::-1],
             lambda v, r, s: _cusum(v, r, s).max(),
             lambda v, r, s: np.maximum.accumulate(_cusum(v, r, s)),  # never comes down again
             lambda v, r, s: np.concatenate([[0.0], _cusum(v, r, s)]),  # a day too many
-            lambda v, r, s: np.where(v > r + s, _cusum(v, r, s), 0),
-            lambda v, r, s: np.maximum(0, np.cumsum(v - r) - s),
+            lambda v, r, s: np.where(v > r + s, _cusum(v, r, s), 0), lambda v, r, s: np.maximum(0, np.cumsum(v - r) - s),
             lambda v, r, s: np.maximum(0, np.cumsum(v - r) - s * np.arange(1, len(v) + 1)),
             lambda v, r, s: _cusum(v, r, s) / np.arange(1, len(v) + 1),
-            lambda v, r, s: _cusum(v.astype(int), r, s),  # without fractions
-        ),
+            lambda v, r, s: _cusum(v.astype(int), r, s)),  # without fractions
         Wrong(lambda v, r, s: _cusum(v, abs(r), s), (np.array([0.0, 1.0]), -1.0, 0.5)),
     ],
     hints=(
@@ -369,9 +306,8 @@ cusum = Coding(
     ),
     why="A change too small for any single day to show is noticed within days, because the sum does not forget.",
 )
+# fmt: on
 
-
-# ---- alarm_rings --------------------------------------------------------------------------------
 
 alarm_rings = Choice(
     topic=TOPIC,

@@ -11,12 +11,11 @@ the same first weights:
 
 `rates` chose each arm's rate on the validation patients of two other sets. Temperature, threshold and largest distance are
 chosen on the validation patients of the seed. Measured on the same 500 fresh patients, as they are and as other scanners
-would show them (`simulate_scanner`). Seed 0 also leaves the weights of both networks; release.py makes the release of its
-plain one, and `alarms` is about that release.
+would show them (`simulate_scanner`). Seed 0 also leaves the weights of its plain network, of which release.py makes the
+release; `alarms` is about that release.
 """
 
 import numpy as np
-from scipy.special import logsumexp
 
 from course_lib import data, evaluate, models, results
 from course_lib.images import simulate_scanner
@@ -57,8 +56,7 @@ def best_rate(arm):
 
 def scanners(seed, quick=False):
     """For each arm: rate, accuracy on the training slices, unchanged and in use, and by scanner what the test slices give;
-    refused: share beyond the limit that 98 % of the validation slices keep, by the distance of early or of last features, or
-    by the energy. The arrays: truth and groups of the test slices; by arm, the class named for each slice, (settings, n) in
+    refused: share beyond the distance that 98 % of the validation slices keep. The arrays: truth and groups of the test slices; by arm, the class named for each slice, (settings, n) in
     the order of `settings`; distances of the plain network, of validation slices, and of test slices by strength of all
     three changes."""
     brains = patients(seed, quick)
@@ -72,11 +70,12 @@ def scanners(seed, quick=False):
         payload[arm] = {"rate": rate, "train": right(networks[arm], brains.train), **run}
         arrays[arm] = answers
         if arm == "plain":
-            arrays |= {"val": judge.measure(brains.val.x)[2], "val_groups": brains.val.groups, "test": distances}
+            known = judge.measure(brains.val.x, brains.val.targets["label"])[2]
+            arrays |= {"val": known, "val_groups": brains.val.groups, "test": distances}
     if quick or seed:
         return payload, {"arrays": {} if quick else arrays}
     pixels = {"mean": brains.train.x.mean(), "variance": brains.train.x.var()}
-    return payload, {"arrays": arrays | pixels, "weights": networks}
+    return payload, {"arrays": arrays | pixels, "weights": networks["plain"]}
 
 
 def alarms(seed, quick=False):
@@ -147,8 +146,6 @@ def measured(judge, test):
             distances.append(distance)
     same = by_kind.pop("as it is")
     run = {"temperature": judge.temperature, "scanners": {kind: same + rows for kind, rows in by_kind.items()}}
-    refused = {name: judge.measure(image)[0]["refused"] for name, image in lesson.visitors().items()}
-    run["foreign"] = {name: {how: bool(share) for how, share in row.items()} for name, row in refused.items()}
     return run, np.stack(answers), np.stack(distances).astype(np.float32)
 
 
@@ -156,43 +153,32 @@ class Judge:
     """A model with what is chosen on the validation patients."""
 
     def __init__(self, model, brains):
-        self.model = model
-        train_features = serve.look(model, brains.train.x)[1]
-        self.familiar = {name: monitoring.familiarise(rows) for name, rows in train_features.items()}
+        self.model, label = model, brains.val.targets["label"]
+        self.familiar = monitoring.familiarise(serve.look(model, brains.train.x)[1]["early"])
         logits, features = serve.look(model, brains.val.x)
-        label = brains.val.targets["label"]
         self.temperature = evaluate.fit_temperature(label, logits)
         probability = softmax(logits / self.temperature)
         self.threshold = evaluate.operating_point(label > 0, 1 - probability[:, 0], sensitivity=lesson.SENSITIVITY)
-        self.limits = {name: np.quantile(d, lesson.ANSWERED) for name, d in self.strangeness(logits, features).items()}
+        self.largest_distance = float(np.quantile(self.familiar.distance(features["early"]), lesson.ANSWERED))
         right = probability.argmax(1) == label
         self.reliability = evaluate.reliability(right, probability.max(1))
         self.val_accuracy = evaluate.share(right, groups=brains.val.groups)
 
-    def strangeness(self, logits, features):
-        """Three scores, higher for stranger images; energy: Liu et al. 2020 (arXiv:2010.03759)."""
-        distances = {name: known.distance(features[name]) for name, known in self.familiar.items()}
-        return {**distances, "energy": -logsumexp(logits, axis=1)}
-
-    def measure(self, images, label=None):
-        """(what is stored of these images, the class named for each, the distance of each by early features)."""
+    def measure(self, images, label):
+        """(what is stored of these images, the class named for each, the distance of each)."""
         logits, features = serve.look(self.model, images)
-        strange = self.strangeness(logits, features)
-        refused = {name: values > self.limits[name] for name, values in strange.items()}
-        row = {"refused": {name: flags.mean() for name, flags in refused.items()}}
-        if label is not None:
-            probability = softmax(logits / self.temperature)
-            right = probability.argmax(1) == label
-            answered = ~refused["early"]
-            row |= {
-                "accuracy": right.mean(),
-                "confidence": probability.max(1).mean(),
-                "ece": evaluate.expected_calibration_error(right, probability.max(1)),
-                "sensitivity": (1 - probability[:, 0] >= self.threshold)[label > 0].mean(),
-                "specificity": (1 - probability[:, 0] < self.threshold)[label == 0].mean(),
-                "accuracy of answered": right[answered].mean() if answered.any() else None,
-            }
-        return row, logits.argmax(1), strange["early"]
+        probability, distance = softmax(logits / self.temperature), self.familiar.distance(features["early"])
+        right, refused = probability.argmax(1) == label, distance > self.largest_distance
+        row = {
+            "accuracy": right.mean(),
+            "confidence": probability.max(1).mean(),
+            "ece": evaluate.expected_calibration_error(right, probability.max(1)),
+            "sensitivity": (1 - probability[:, 0] >= self.threshold)[label > 0].mean(),
+            "specificity": (1 - probability[:, 0] < self.threshold)[label == 0].mean(),
+            "refused": refused.mean(),
+            "accuracy of answered": right[~refused].mean() if not refused.all() else None,
+        }
+        return row, logits.argmax(1), distance
 
 
 if __name__ == "__main__":

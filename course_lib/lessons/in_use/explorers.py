@@ -92,10 +92,10 @@ def _words(file):
     if isinstance(result, serve.Refusal):
         return f"No answer. {result}"
     verdict = "A lesion is suspected" if result.found else "No lesion is suspected"
-    limit = lesson.release().card["threshold"]
+    card = lesson.release().card
     return (
-        f"{verdict}: probability of any lesion {result.lesion:.2f}, threshold {limit:.2f}. "
-        f"Distance from known images {result.distance:.1f} (up to {lesson.release().card['largest_distance']:.1f} is answered)."
+        f"{verdict}: probability of any lesion {result.lesion:.2f}, threshold {card['threshold']:.2f}. Distance from known "
+        f"images {result.distance:.1f} (up to {card['largest_distance']:.1f} is answered)."
     )
 
 
@@ -113,7 +113,6 @@ def _answer(file):
 
 # ---- Another scanner -----------------------------------------------------------------------------
 
-MODELS = ["trained on the images as they are", "trained with varied intensity"]
 _PER_CLASS = 20
 
 
@@ -125,7 +124,6 @@ def another_scanner() -> Explorer:
             "noise": slider("Noise σ", 0.0, 0.1, 0.02, step=0.01),
             "gamma": slider("Contrast: gamma", 0.5, 2.0, 1.0, step=0.05),
             "blur": slider("Blur: full width in pixels", 0.0, 5.0, 1.5, step=0.25),
-            "model": choice("Model", MODELS),
         },
         alt="Left: a brain slice, as it is and as the other scanner shows it. Middle: bars of accuracy, mean confidence and "
         "share refused, for the known and the other scanner. Right: histograms of the distance from known images for both, "
@@ -136,25 +134,22 @@ def another_scanner() -> Explorer:
     )
 
 
-def _draw_another_scanner(figure, noise, gamma, blur, model):
-    images, label = _slices()
-    changed = simulate_scanner(images, noise=noise, gamma=gamma, blur=blur)
-    known, other = _judged(model), _judge(model, changed, label)
+def _draw_another_scanner(figure, noise, gamma, blur):
+    images, _ = _slices()
+    changed, known, other = judged(noise, gamma, blur)[0], judged()[1:], judged(noise, gamma, blur)[1:]
     before, after, bars, distances = figure.subplots(1, 4, width_ratios=[1, 1, 1.25, 1.7])
     place = _PER_CLASS + 3
     plot.image(before, images[place, ..., 0], "a slice with a mass,\nas it is", window=(0, 1))
     plot.image(after, changed[place, ..., 0], "\non the other scanner", window=(0, 1))
-    names = ["accuracy", "mean\nconfidence", "refused"]
+    edges = np.geomspace(3, 150, 45)
     for offset, values, colour, name in ((-0.2, known, "sky", "known"), (0.2, other, "vermilion", "other")):
         bars.bar(np.arange(3) + offset, values[:3], 0.38, color=plot.COLOURS[colour], label=name)
-    bars.set_xticks(range(3), names, fontsize=9)
+        count, _ = np.histogram(np.clip(values[3], edges[0], edges[-1]), edges)
+        distances.stairs(count, edges, fill=True, color=plot.COLOURS[colour], alpha=0.65)
+    bars.set_xticks(range(3), ["accuracy", "mean\nconfidence", "refused"], fontsize=9)
     bars.set(ylim=(0, 1.28), yticks=[0, 0.5, 1])
     bars.legend(ncols=2, loc="upper center", fontsize=8)
-    edges = np.geomspace(3, 150, 45)
-    for values, colour in ((known[3], "sky"), (other[3], "vermilion")):
-        count, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
-        distances.stairs(count, edges, fill=True, color=plot.COLOURS[colour], alpha=0.65)
-    limit = _known(model)[1]
+    limit = lesson.release().card["largest_distance"]
     distances.axvline(limit, color="black", lw=1.5)
     distances.text(limit * 1.1, 0.93, "refused →", transform=distances.get_xaxis_transform(), in_layout=False)
     distances.set(xscale="log", xlabel="distance from known images", ylabel="slices", ylim=(0, 42))
@@ -168,36 +163,24 @@ def _slices():
     return test.x[chosen], test.targets["label"][chosen]
 
 
-@functools.cache
-def _known(model):
-    """A model, the distance up to which it answers, and what it is familiar with."""
-    release = lesson.release()
-    if model == MODELS[0]:
-        return release.model, release.card["largest_distance"], release.familiar
-    brains, varied = data.load("brain-lesions"), lesson.stored_network("varied")
-    familiar = monitoring.familiarise(serve.look(varied, brains.train.x[::4])[1]["early"])
-    limit = np.quantile(familiar.distance(serve.look(varied, brains.val.x)[1]["early"]), lesson.ANSWERED)
-    return varied, float(limit), familiar
-
-
-@functools.cache
-def _judged(model):
-    return _judge(model, *_slices())
-
-
-def _judge(model, images, label):
-    """Accuracy, mean largest probability, share refused, and the distances (n,)."""
-    network, limit, familiar = _known(model)
-    logits, features = serve.look(network, images)
-    probability = ops.softmax(logits)
-    distance = familiar.distance(features["early"])
-    return (probability.argmax(1) == label).mean(), probability.max(1).mean(), (distance > limit).mean(), distance
+@functools.lru_cache(maxsize=16)
+def judged(noise=0.0, gamma=1.0, blur=0.0):
+    """The slices on another scanner; of them accuracy, mean largest probability, share refused, and the distances (n,)."""
+    (images, label), release = _slices(), lesson.release()
+    changed = simulate_scanner(images, noise=noise, gamma=gamma, blur=blur)
+    logits, features = serve.look(release.model, changed)
+    probability, distance = (
+        ops.softmax(logits / release.card["temperature"]),
+        release.familiar.distance(features["early"]),
+    )
+    refused = distance > release.card["largest_distance"]
+    return changed, (probability.argmax(1) == label).mean(), probability.max(1).mean(), refused.mean(), distance
 
 
 # ---- Monitoring ----------------------------------------------------------------------------------
 
 CHANGES = {"nothing changes": 0, "a quarter": 1, "half": 2, "three quarters": 3, "all of it": 4}
-_DAYS, _CHANGE, _STREAMS = 60, 30, 400
+_DAYS, _CHANGE = 60, 30
 
 
 def watch() -> Explorer:
@@ -228,7 +211,8 @@ def _draw_watch(figure, change, patients, limit):
     left.set(ylabel="mean log distance", title="one clinic, day by day")
     middle.plot(days, sums[0])
     middle.axhline(limit, color=plot.COLOURS["vermilion"], lw=1.5)
-    middle.set(ylabel="cumulative sum S", title="\n".join(["piled up:", _first_alarm(first[0])]), ylim=(0, None))
+    rings = f"first alarm on day {first[0]:.0f}" if np.isfinite(first[0]) else "no alarm"
+    middle.set(ylabel="cumulative sum S", title=f"piled up:\n{rings}", ylim=(0, None))
     right.hist(first[np.isfinite(first)], np.arange(0.5, _DAYS + 1), color=plot.COLOURS["blue"])
     false, late = (first <= _CHANGE).mean(), ((first > _CHANGE) & np.isfinite(first)).mean()
     right.set(
@@ -239,17 +223,14 @@ def _draw_watch(figure, change, patients, limit):
         ax.set(xlabel="day", xlim=(0, _DAYS + 1))
 
 
-def _first_alarm(day):
-    return f"first alarm on day {day:.0f}" if np.isfinite(day) else "no alarm"
-
-
 @functools.lru_cache(maxsize=32)
 def _streams(change, patients):
-    """Daily means (streams, days), and mean and standard deviation of a day of validation patients."""
+    """Daily means of 400 clinics, (400, days), and mean and standard deviation of a day of validation patients."""
     stored = results.arrays("in_use/scanners", 0)
-    known = monitoring.daily_means(np.log(stored["val"]), stored["val_groups"], patients, _DAYS, repeats=_STREAMS)
-    before, after = (
-        monitoring.daily_means(np.log(score), stored["test_groups"], patients, _CHANGE, repeats=_STREAMS, seed=seed)
-        for seed, score in ((1, stored["test"][0]), (2, stored["test"][change]))
-    )
+
+    def days(score, groups, number, seed):
+        return monitoring.daily_means(np.log(score), groups, patients, number, repeats=400, seed=seed)
+
+    known = days(stored["val"], stored["val_groups"], _DAYS, 0)
+    before, after = (days(stored["test"][k], stored["test_groups"], _CHANGE, seed) for seed, k in ((1, 0), (2, change)))
     return np.concatenate([before, after], 1), known.mean(), known.std()

@@ -39,13 +39,13 @@ def release() -> serve.Release:
     return serve.load(folder, known=[serve.read_card(folder)["sha256"]["model.keras"]])
 
 
-def stored_network(arm):
-    """The small CNN that the experiment trained as `arm` ("plain" or "varied"), seed 0."""
+def plain_network():
+    """The small CNN that the experiment trained on the images as they are, seed 0."""
     from course_lib.models import small_cnn
 
     pixels = results.arrays("in_use/scanners", 0)
     model = small_cnn((64, 64, 1), 4, mean=float(pixels["mean"]), variance=float(pixels["variance"]))
-    model.set_weights(results.weights("in_use/scanners", 0, network=arm))
+    model.set_weights(results.weights("in_use/scanners", 0))
     return model
 
 

@@ -44,7 +44,7 @@ def card(judge) -> dict:
         "temperature": judge.temperature,
         "threshold": judge.threshold,
         "threshold_chosen_for": f"sensitivity {lesson.SENSITIVITY} for any lesion, on validation",
-        "largest_distance": float(judge.limits["early"]),
+        "largest_distance": judge.largest_distance,
         "largest_distance_chosen_for": f"{lesson.ANSWERED:.0%} of the validation images are answered",
         "accuracy_on_validation": str(judge.val_accuracy),
         "reliability": {
@@ -56,6 +56,6 @@ def card(judge) -> dict:
 
 
 if __name__ == "__main__":
-    judge = Judge(lesson.stored_network("plain"), data.load("brain-lesions"))
-    release = serve.Release(judge.model, judge.familiar["early"], card(judge))
+    judge = Judge(lesson.plain_network(), data.load("brain-lesions"))
+    release = serve.Release(judge.model, judge.familiar, card(judge))
     print("model.keras", serve.save(release, results.folder(lesson.RELEASE)))

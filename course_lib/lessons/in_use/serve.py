@@ -27,7 +27,7 @@ LARGEST_RELEASE = 100_000_000  # bytes of one file of a release, unpacked
 SIDES = 64, 1024  # pixels that a file may have a side
 ASKEW = 0.95  # cosine of the largest angle (18°) between the slice's axes and those of the training images
 FILES = "model.keras", "familiar.npz"
-SAFE_KERAS = "3.13.2"  # the oldest whose loader has none of the holes that are known: section 2 of the lesson
+SAFE_KERAS = "3.13.2"  # the oldest whose loader has none of the holes that are known: section 3 of the lesson
 BATCH = 64  # images at a time, so that memory stays small
 _PLAIN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"  # transfer syntaxes without compression
 
