@@ -25,7 +25,7 @@ def demo_page() -> Explorer:
         alt="A page with three panels: the picture in the chosen file, the same with a Grad-CAM map over it, and the "
         "calibrated probability of each class. Above, the answer in words and the warning: not a medical device.",
         caption="The demo page, here with a simulated mass. For teaching only: not a medical device. In JupyterLab the list "
-        "above it offers more files, and a button takes one of yours; what cannot be answered is refused, with the reason.",
+        "above it offers other files, and a button takes one of yours; what cannot be answered is refused, with the reason.",
         size=(10, 4.1),
         layout=_page_layout,
     )
