@@ -235,6 +235,18 @@ def test_an_exercise_that_went_to_another_lesson_takes_its_progress_along(work, 
     assert capsys.readouterr().out == ""
 
 
+def test_the_last_lesson_of_the_first_edition_became_two(work):
+    work.mkdir()
+    solved = {"attempts": 2, "correct": True, "since": "2025-05-05"}
+    stored = {"18": {"cusum": solved, "combine_gradients": solved}, "beyond": {"alarm_rings": solved}}
+    (work / "progress.json").write_text(json.dumps(stored), encoding="utf-8")
+    store.record("in_use", "cusum", correct=False)
+    assert _kept(work) == {
+        "in_use": {"cusum": solved | {"attempts": 3}, "alarm_rings": solved},
+        "beyond": {"combine_gradients": solved},
+    }
+
+
 def test_numbers_are_those_of_the_first_edition():
     numbered = {
         number: topic for topic, number in [("start_here", "00"), ("medical_images", "05"), ("restoration", "16")]
