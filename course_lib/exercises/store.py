@@ -28,8 +28,10 @@ _MOVED = {
     ("pooling", "max_pool_gradient"): "network_from_scratch",
     ("activation", "relu_gradient"): "network_from_scratch",
     **dict.fromkeys([("capstone", n) for n in ("class_weights", "accuracy_elsewhere", "gap")], "capstone_solution"),
-    **{("beyond", name): "in_use" for name in ("stranger_file", "mahalanobis", "answered_and_right", "one_bad_group")},
-    **{("beyond", name): "in_use" for name in ("cusum", "alarm_rings")},
+    **{
+        ("beyond", n): "in_use"
+        for n in "stranger_file mahalanobis answered_and_right one_bad_group cusum alarm_rings".split()
+    },
 }
 
 
