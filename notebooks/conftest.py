@@ -1,6 +1,6 @@
-"""For nbval: a claim that does not hold raises, and lesson 17 runs on a small generated file.
+"""For nbval: a claim that does not hold raises, and lessons 17 and 18 run on a small generated file.
 
-COURSE_CAPSTONE_DATA, if set, names another file for lesson 17.
+COURSE_CAPSTONE_DATA, if set, names another file for them.
 """
 
 import os

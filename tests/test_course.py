@@ -949,18 +949,6 @@ def test_a_failing_notebook_is_named_and_nothing_of_it_is_saved(notebooks, capsy
     assert set(after) == set(before)
 
 
-def test_a_notebook_whose_data_are_missing_is_named_but_has_not_failed(notebooks, capsys):
-    stop = "class DataMissing(Exception):\n    pass\nraise DataMissing('get the file')"
-    write_notebook(notebooks, "01_data.ipynb", stop, "1 / 0")
-    before = snapshot(notebooks)
-    assert run_notebooks.main([], notebooks) == 0
-    report = capsys.readouterr()
-    assert "needs its data" in report.out and "FAILED" not in report.out
-    assert "01_data, cell 2 of 3: DataMissing: get the file" in report.err
-    assert run_notebooks.main(["--save"], notebooks) == 1, "what was to be saved is not"
-    assert snapshot(notebooks) == before
-
-
 def test_a_hanging_cell_is_stopped(notebooks):
     write_notebook(notebooks, "01_slow.ipynb", "import time\ntime.sleep(60)")
     seconds, _, error = execute(notebooks / "01_slow.ipynb", cell_seconds=1)

@@ -223,13 +223,28 @@ def test_an_exercise_that_went_to_another_lesson_takes_its_progress_along(work, 
     work.mkdir()
     solved = {"attempts": 2, "correct": True, "since": "2025-05-05"}
     stored = {"02": {"max_pool_gradient": solved, "max_pool": solved}, "activation": {"relu_gradient": solved}}
+    stored |= {"17": {"gap": solved, "mirror": solved}}
     (work / "progress.json").write_text(json.dumps(stored), encoding="utf-8")
     store.record("network_from_scratch", "relu_gradient", correct=False)
     assert _kept(work) == {
         "pooling": {"max_pool": solved},
         "network_from_scratch": {"max_pool_gradient": solved, "relu_gradient": solved | {"attempts": 3}},
+        "capstone": {"mirror": solved},
+        "capstone_solution": {"gap": solved},
     }
     assert capsys.readouterr().out == ""
+
+
+def test_the_last_lesson_of_the_first_edition_became_two(work):
+    work.mkdir()
+    solved = {"attempts": 2, "correct": True, "since": "2025-05-05"}
+    stored = {"18": {"cusum": solved, "combine_gradients": solved}, "beyond": {"alarm_rings": solved}}
+    (work / "progress.json").write_text(json.dumps(stored), encoding="utf-8")
+    store.record("in_use", "cusum", correct=False)
+    assert _kept(work) == {
+        "in_use": {"cusum": solved | {"attempts": 3}, "alarm_rings": solved},
+        "beyond": {"combine_gradients": solved},
+    }
 
 
 def test_numbers_are_those_of_the_first_edition():

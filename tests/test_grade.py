@@ -538,3 +538,12 @@ def test_a_project_leaves_the_points_to_the_teacher(tmp_path, monkeypatch):
     card["claims"]["card"], card["recipe"]["code"]["my_rule"] = "Added afterwards.", "def my_rule(): return 0.4"
     assert lines(card).count("no cell") == 2
     assert "There is nothing to judge: KeyError" in lines({"claims": {}})
+
+
+@pytest.mark.parametrize("path", sorted((grade.ROOT / "docs" / "handins").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_the_sample_hand_ins_are_marked(path):
+    marked = grade.mark(path.stem, path)
+    assert marked.lesson == "capstone" and CORRECT in outcomes(marked).values()
+    assert sum(marked.project["rubric"].values()) == 100 and "no cell" not in "\n".join(
+        grade.project_lines(marked.project)
+    )

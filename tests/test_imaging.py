@@ -134,9 +134,11 @@ def test_what_pydicom_noticed_reaches_the_caller(tmp_path):
 
 def test_a_small_file_that_unpacks_to_a_huge_one_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr("course_lib.imaging.read._LARGEST", 10_000_000)
-    (tmp_path / "scan.dcm").write_bytes(_deflated(bytes(11_000_000)))
-    with pytest.raises(ValueError, match="more than 10 MB"):
-        imaging.read_dicom(tmp_path / "scan.dcm")
+    bomb = _deflated(bytes(11_000_000))
+    for content in (bomb, bomb[:132] + bomb[144:]):  # also where the length of the first group is left out
+        (tmp_path / "scan.dcm").write_bytes(content)
+        with pytest.raises(ValueError, match="more than 10 MB"):
+            imaging.read_dicom(tmp_path / "scan.dcm")
     assert imaging.read_dicom(get_testdata_file("image_dfl.dcm")).Rows == 512
 
 

@@ -15,7 +15,7 @@ from course_lib.explorers import Explorer
 from course_lib.tools.notebooks import reading_minutes
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SECONDS = {"00": 20, "01": 20, "02": 20, "03": 20, "04": 60, "05": 20, "12": 60, "17": 240}
+SECONDS = {"00": 20, "01": 20, "02": 20, "03": 20, "04": 60, "05": 20, "12": 60, "17": 240, "18": 240}
 MEGABYTES = 2500
 
 

@@ -21,8 +21,8 @@ def files():
     return {path for path in package.parent.rglob("*") if "__pycache__" not in path.parts}
 
 before = files()
-assert results.load("rnn_lstm_gru/memory") and results.weights("beyond/scanners", 0)
-assert results.folder("beyond/release").is_dir()
+assert results.load("rnn_lstm_gru/memory") and results.weights("in_use/scanners", 0)
+assert results.folder("in_use/release").is_dir()
 assert data.sample("ct").unit == "HU" and "pneumoniamnist" in str(data.catalogue())
 assert len(data.load("brain-lesions", n_patients=8).train)
 

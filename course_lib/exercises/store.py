@@ -25,8 +25,10 @@ _FIRST_EDITION = dict(
 )
 # Exercises that have gone to another lesson since.
 _MOVED = {
-    ("pooling", "max_pool_gradient"): "network_from_scratch",
-    ("activation", "relu_gradient"): "network_from_scratch",
+    **dict.fromkeys([("pooling", "max_pool_gradient"), ("activation", "relu_gradient")], "network_from_scratch"),
+    **dict.fromkeys([("capstone", n) for n in ("class_weights", "accuracy_elsewhere", "gap")], "capstone_solution"),
+    **dict.fromkeys([("beyond", n) for n in ("stranger_file", "mahalanobis", "answered_and_right")], "in_use"),
+    **dict.fromkeys([("beyond", n) for n in ("one_bad_group", "cusum", "alarm_rings")], "in_use"),
 }
 
 

@@ -95,13 +95,14 @@ def _decoded(path, caught):
 
 def _demand_size(path):
     """Refuse a deflated file that unpacks to more than _LARGEST bytes, before pydicom unpacks it whole."""
-    from pydicom.filereader import read_file_meta_info
+    from pydicom.filereader import read_dataset
 
     try:
-        meta = read_file_meta_info(path)
-        if meta.TransferSyntaxUID != _DEFLATED:
-            return
-        packed = path.read_bytes()[144 + meta.FileMetaInformationGroupLength :]
+        with path.open("rb") as file:  # as pydicom does, which needs no length of the first group
+            file.seek(132)
+            if read_dataset(file, False, True, stop_when=lambda tag, *_: tag.group != 2).TransferSyntaxUID != _DEFLATED:
+                return
+            packed = file.read()
         unpacking, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
         while packed and size <= _LARGEST:
             size += len(unpacking.decompress(packed, 1 << 22))

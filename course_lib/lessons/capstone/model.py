@@ -1,43 +1,36 @@
-"""The capstone's solution, for any file in MedMNIST's format: read it, train a small CNN, answer, measure.
+"""The capstone project: files in MedMNIST's format or own folders, training with a student's parts, and measures.
 
-Notebook, experiment and tests share these functions. Keras is imported by those that build or train a network.
+Notebook, experiment, lesson 18 and tests share these functions. Keras is imported by those that train a network.
 """
 
+import dataclasses
+import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
-from course_lib import ROOT, data, evaluate, ops, plot
+from course_lib import ROOT, data, evaluate, plot, results
 from course_lib.data import medmnist
-from course_lib.lessons.architectures.model import conv_block
 
-BATCH = 64
-STEPS, PASSES = 1200, 40
-"""Training ends after STEPS batches or PASSES times through the images, whichever comes first: three minutes on two
-cores for 28×28 pixels, however many images there are."""
+STORED = "capstone/project"
+"""The stored runs with which the notebook works where there is no file of images."""
 
-VIEWS = (1.0, 1.12, 1.25)
-"""How much closer than in the image the views are from which an answer is averaged."""
+PARTS = ("augmentation", "a part of the network", "the centre of the images")
+"""What the three required ablations take away; the stored runs have an arm without each."""
 
-SENSITIVITY = 0.95
-"""The share of the validation images with the disease that the threshold must find."""
+EPOCHS, BATCH = 10, 32
+"""How the article's network is trained here."""
 
-PUBLISHED = {
-    "ResNet-18 (28)": (0.944, 0.854),
-    "ResNet-18 (224)": (0.956, 0.864),
-    "ResNet-50 (28)": (0.948, 0.854),
-    "ResNet-50 (224)": (0.962, 0.884),
-    "auto-sklearn": (0.942, 0.855),
-    "AutoKeras": (0.947, 0.878),
-    "Google AutoML Vision": (0.991, 0.946),
-}
-"""AUC and accuracy on the official test split of PneumoniaMNIST (Yang et al. 2023, doi 10.1038/s41597-022-01721-8)."""
 
-PUBLISHED_TEST = {"images": 624, "pneumonia": 390}
-"""What that test split holds."""
+class Problem(ValueError):
+    """Something is wrong with the data or with a student's part. In a notebook only the sentence is shown."""
+
+    def _render_traceback_(self):
+        return [str(self)]
 
 
 # ---- The data --------------------------------------------------------------------------------------------------------
@@ -55,7 +48,7 @@ def write_generated(path: Path, *, shape=(28, 28), classes=2, images=(192, 64, 9
     for split, number in zip(medmnist.SPLITS, images, strict=True):
         label = rng.permutation(np.arange(number) % classes)
         noise = ndimage.gaussian_filter(rng.normal(size=(number, *shape[:2])), (0, 1.5, 1.5))
-        angle = 2 * np.pi * label / classes + rng.normal(0, 0.35, number)
+        angle = np.pi / 2 + 2 * np.pi * label / classes + rng.normal(0, 0.35, number)  # of two: below or above
         centre = [(0.5 + 0.25 * wave(angle)) * size for wave, size in ((np.sin, shape[0]), (np.cos, shape[1]))]
         distance = np.hypot(rows - centre[0][:, None, None], columns - centre[1][:, None, None])
         grey = 0.35 + 0.5 * noise + 0.3 * (distance < shape[0] / 8)
@@ -66,30 +59,33 @@ def write_generated(path: Path, *, shape=(28, 28), classes=2, images=(192, 64, 9
     np.savez_compressed(path, **arrays)
 
 
-class DataMissing(Exception):
-    """The lesson's images cannot be had or read. In a notebook only the sentence is shown, without a traceback."""
+def generated_development() -> data.Dataset:
+    """A small development file with generated images, for the quick runs of the experiments: no X-rays."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_generated(path := Path(folder, "generated-dev.npz"), images=(64, 32, 32))
+        return data.load(path)
 
-    def _render_traceback_(self):
-        return [str(self)]
 
+def load(name, *, size=None):
+    """`data.load(name)`, its warnings printed as notes; None, with a sentence, where there are no images to be had.
 
-def load(name) -> data.Dataset:
-    """`data.load(name)`, with its warnings printed as notes. name: a dataset's name, or the path of a file.
-
-    A path is looked for from the current folder, then from the course's: `course.py run` works in a temporary folder.
-    Raises DataMissing, with what is wrong and what to do, where `data.load` raises an error.
+    A path is looked for from the current folder, then from the course's. size: side in pixels of the squares that images
+    of an own folder are fitted into, or None. Raises Problem where there is something, but it is no dataset.
     """
-    if not Path(name).exists() and (ROOT / name).is_file():
+    if not Path(name).exists() and (ROOT / name).exists():
         name = ROOT / name
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            dataset = data.load(name)
-    except (OSError, ValueError) as error:
-        raise DataMissing(
-            f"{error}\n\nSo this lesson stops here. Any file in MedMNIST's format will do: write its path behind DATA, in "
-            "the cell above, and run all cells again. The exercises of this lesson, and all other lessons, need no file."
-        ) from None
+            dataset = data.load(name, size=size)
+    except OSError as error:
+        print(
+            f"{error}\n\nSo this lesson goes on without images: where images are needed it says so, and the rest works on "
+            "stored scores. To work with images, write the path of a file or folder behind DATA and run all cells again."
+        )
+        return None
+    except ValueError as error:
+        raise Problem(str(error)) from None
     for warning in caught:
         print(f"Note: {warning.message}")
     return dataset
@@ -101,8 +97,8 @@ def is_development(dataset) -> bool:
 
 
 def describe(dataset) -> str:
-    """The base name of the file, and what kind it is, for captions and tables."""
-    return f"{dataset.name}.npz" + (", development file" if is_development(dataset) else "")
+    """The name of the file or folder, and what kind it is, for captions and tables."""
+    return dataset.name + (" (development file)" if is_development(dataset) else "")
 
 
 def show_images(figure, dataset, alt, caption):
@@ -118,17 +114,79 @@ def show_images(figure, dataset, alt, caption):
 
 
 def is_official(dataset) -> bool:
-    """Whether this is PneumoniaMNIST with its own test split, so that its results may stand beside PUBLISHED."""
+    """Whether this is PneumoniaMNIST with its own test split, so that its results may stand beside published ones."""
     return "pneumoniamnist/test" in dataset.official
 
 
 def ill_class(class_names) -> int:
-    """The number of the class to look for: of two classes the one not called normal, otherwise class 1.
-
-    MedMNIST is not uniform: label 1 is the disease in PneumoniaMNIST, label 0 in BreastMNIST.
-    """
+    """The class to look for: of two the one not called normal (in BreastMNIST, label 0 is the disease), otherwise class 1."""
     ill = [number for number, name in enumerate(class_names) if not name.startswith("normal")]
     return ill[0] if len(class_names) == 2 and len(ill) == 1 else 1
+
+
+def whole_numbers(images) -> np.ndarray:
+    """Images (n, h, w, c) in [0, 1] as whole numbers from 0 to 255, uint8 (n, h, w·c), for comparing and counting."""
+    return np.rint(255 * images).astype(np.uint8).reshape(len(images), images.shape[1], -1)
+
+
+def twins(earlier, images) -> np.ndarray:
+    """For each of images (m, h, w), whether exactly the same image is among `earlier` (n, h, w): booleans (m,)."""
+    seen = {image.tobytes() for image in earlier}
+    return np.array([image.tobytes() in seen for image in images])
+
+
+def part_of(split, items):
+    """The images that `items` (booleans or places) names, as a Split."""
+    taken = {key: value[items] for key, value in split.targets.items()}
+    more = {
+        key: None if (value := getattr(split, key)) is None else value[items] for key in ("groups", "masks", "files")
+    }
+    return data.Split(split.x[items], taken, **more)
+
+
+def without_twins(dataset) -> data.Dataset:
+    """The dataset, without the validation images that are in training, too."""
+    known = twins(whole_numbers(dataset.train.x), whole_numbers(dataset.val.x))
+    return dataclasses.replace(dataset, val=part_of(dataset.val, ~known))
+
+
+def three_numbers(images) -> np.ndarray:
+    """Mean, standard deviation and sharpness (mean absolute step along the rows) of images (n, h, w): (n, 3)."""
+    images = np.asarray(images, float)
+    return np.stack([images.mean((1, 2)), images.std((1, 2)), np.abs(np.diff(images, axis=2)).mean((1, 2))], axis=1)
+
+
+def logistic(features, ill, new) -> np.ndarray:
+    """Probability of being ill of each row of `new` (m, d), by logistic regression on `features` (n, d), `ill` (n,)."""
+    from sklearn import linear_model, pipeline, preprocessing
+
+    model = pipeline.make_pipeline(
+        preprocessing.StandardScaler(), linear_model.LogisticRegression(C=0.01, max_iter=300)
+    )
+    return model.fit(features, ill).predict_proba(new)[:, 1]
+
+
+def cover(images, where, *, edge=None):
+    """Images (n, h, w, c) with their "centre" or their "rim" covered; edge: its width, by default a seventh of the height.
+
+    What is covered gets the mean of what stays visible: the image's own mean would still tell of what is covered.
+    """
+    edge = edge or max(1, images.shape[1] // 7)
+    hidden = np.zeros(images.shape[1:3], bool)
+    hidden[edge:-edge, edge:-edge] = True
+    hidden = hidden if where == "centre" else ~hidden
+    images = images.copy()
+    images[:, hidden] = images[:, ~hidden].mean(axis=1, keepdims=True)
+    return images
+
+
+def only_rim(dataset):
+    """The dataset with the centre of all training and validation images covered."""
+    parts = {
+        name: dataclasses.replace(part := getattr(dataset, name), x=cover(part.x, "centre"))
+        for name in ("train", "val")
+    }
+    return dataclasses.replace(dataset, **parts)
 
 
 CHANGES = {
@@ -143,144 +201,227 @@ CHANGES = {
 """What another machine or another hand might do to images (n, h, w, c) in [0, 1], to try how robust a model is."""
 
 
-# ---- The model -------------------------------------------------------------------------------------------------------
+# ---- The three slots, filled with the article's CNN ------------------------------------------------------------------
 
 
-def augmentation(seed=None):
-    """Other pose, other sharpness, other tone: layers from images (n, h, w, c) in [0, 1] to images of the same shape.
+def my_network(shape):
+    from course_lib.models import keras, layers
 
-    They do something while training only. No mirror image: the heart lies on the left.
-    """
-    from course_lib import models
-    from course_lib.lessons.capstone.layers import RandomPose
+    model = keras.Sequential([
+        layers.Input(shape), layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(),
+        layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(),
+        layers.Flatten(), layers.Dense(2, activation="softmax"),
+    ])  # fmt: skip
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def my_augmentation(seed):
+    from course_lib.models import layers
 
     return [
-        RandomPose(seed=seed),
-        models.layers.RandomSharpness((0.1, 1.0), value_range=(0, 1), seed=seed),
-        models.RandomIntensity(gain=0.0, gamma=0.4, noise=0.03, seed=seed),
+        layers.RandomFlip("horizontal", seed=seed),
+        layers.RandomRotation(10 / 360, fill_mode="nearest", seed=seed),
+        layers.RandomZoom(0.1, fill_mode="nearest", seed=seed),
     ]
 
 
-def network(input_shape, classes):
-    """A CNN of about 160,000 parameters: images (n, h, w, c) in [0, 1] to logits (n, classes).
+def my_rule(truth, score):
+    return 0.5
 
-    Each image is standardised by its own mean and deviation, so that brightness and contrast tell nothing. Images of more
-    than 40 pixels are made smaller by the first convolution's stride, to about 28.
-    """
+
+def my_simpler_network(shape):
     from course_lib.models import keras, layers
 
-    inputs = layers.Input(input_shape)
-    x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-4)(inputs)
-    stride = max(1, round(max(input_shape[:2]) / 28))
-    x = conv_block(x, 24, 2 * stride + 3, strides=stride)
-    for channels in (48, 96):
-        x = layers.MaxPooling2D(padding="same")(x)
-        x = conv_block(x, channels)
-        x = conv_block(x, channels)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dropout(0.3)(x)
-    return keras.Model(inputs, layers.Dense(classes)(x), name="capstone_cnn")
+    model = keras.Sequential([
+        layers.Input(shape), layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(),
+        layers.Flatten(), layers.Dense(2, activation="softmax"),
+    ])  # fmt: skip
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
 
 
-def train(split, classes, seed=0, callbacks=()):
-    """A `network` trained on the images of `split`, all classes counting alike.
+def no_augmentation(seed):
+    return []
 
-    Decoupled weight decay (AdamW), a cosine schedule, label smoothing, and an exponential moving average of the weights.
+
+# ---- Training and measuring ------------------------------------------------------------------------------------------
+
+
+class Attempt(NamedTuple):
+    """One recipe, trained with one seed or several.
+
+    truth: booleans (n,), who of the validation images is ill; groups: their patients (n,), or None.
+    scores: probability of being ill, (seeds, n). thresholds: what the rule chose on them, (seeds,).
+    models: one for each seed; () for stored runs. parameters, seconds: of one network and of its training.
+    train_auc: of each seed, on its training images as they are, (seeds,).
+    """
+
+    truth: np.ndarray
+    groups: np.ndarray | None
+    scores: np.ndarray
+    thresholds: np.ndarray
+    models: tuple
+    parameters: int
+    seconds: float
+    train_auc: np.ndarray
+
+    @property
+    def called(self):
+        """Who is called ill, (seeds, n)."""
+        return self.scores >= self.thresholds[:, None]
+
+
+def train(split, ill, network, augmentation, *, seed, epochs=EPOCHS, batch=BATCH, progress=()):
+    """A network trained on `split`, (n, h, w, c) in [0, 1], to tell the class number `ill` from the rest.
+
+    network(shape) gives a compiled Keras model with two softmax outputs, augmentation(seed) a list of layers.
+    Raises Problem, with what to do, where one of them gives something else.
     """
     from course_lib.models import keras
 
     keras.utils.set_random_seed(seed)
-    model = network(split.x.shape[1:], classes)
-    steps = number_of_steps(len(split))
-    model.compile(
-        keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(2e-3, steps), weight_decay=0.02, use_ema=True, ema_momentum=0.99
-        ),
-        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05),
-    )
-    model.fit(batches(split, classes, seed), steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=list(callbacks))
+    model = network(split.x.shape[1:])
+    if not isinstance(model, keras.Model) or getattr(model, "optimizer", None) is None:
+        raise Problem("my_network must return a compiled Keras model: end it with model.compile(…) and return model.")
+    some = np.asarray(model(split.x[:2]))
+    if some.shape != (2, 2) or not np.allclose(some.sum(1), 1, atol=1e-3):
+        raise Problem(
+            f"my_network's model must answer with two probabilities for each image, which add up to 1 (its last layer: "
+            f"Dense(2, activation='softmax')); for two images it gives an array of shape {some.shape}."
+        )
+    augment = keras.Sequential(list(augmentation(seed)))
+    changed = np.asarray(augment(split.x[:2], training=True)) if augment.layers else split.x[:2]
+    if changed.shape != split.x[:2].shape:
+        raise Problem(
+            f"my_augmentation changes the images' shape from {split.x.shape[1:]} to {changed.shape[1:]}; it must keep it."
+        )
+    keras.utils.set_random_seed(seed)
+    batches = _batches(split, ill, augment if augment.layers else None, seed, batch)
+    model.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=list(progress))
     return model
 
 
-def number_of_steps(images):
-    """Training steps for this many images."""
-    return min(STEPS, PASSES * -(-images // BATCH))
-
-
-def batches(split, classes, seed=0):
-    """Endless batches of augmented images, one-hot labels and weights that make all classes count alike."""
+def _batches(split, ill, augment, seed, batch):
     import tensorflow as tf
 
-    from course_lib.models import keras
-
-    label = split.targets["label"]
-    count = np.bincount(label, minlength=classes)
-    weight = (len(label) / classes / np.maximum(count, 1)).astype(np.float32)
-    augment = keras.Sequential(augmentation(seed))
-
-    def augmented(images, label):
-        return augment(images, training=True), tf.one_hot(label, classes), tf.gather(weight, label)
-
-    source = tf.data.Dataset.from_tensor_slices((split.x, label))
-    source = source.shuffle(len(label), seed=seed).repeat().batch(BATCH)
-    return source.map(augmented).prefetch(tf.data.AUTOTUNE)
+    truth = (split.targets["label"] == ill).astype(np.int32)
+    source = tf.data.Dataset.from_tensor_slices((split.x, truth)).shuffle(len(truth), seed=seed).batch(batch)
+    if augment is not None:
+        source = source.map(lambda images, label: (augment(images, training=True), label))
+    return source.prefetch(tf.data.AUTOTUNE)
 
 
-# ---- Answers and measures --------------------------------------------------------------------------------------------
+def timed(function, *arguments, **options):
+    """What the function returns, and the seconds that it took."""
+    start = time.perf_counter()
+    return function(*arguments, **options), time.perf_counter() - start
 
 
-def probabilities(model, images):
-    """Probabilities (n, classes): the mean over views of the whole image and of its middle, closer and closer (VIEWS)."""
-    size = np.array(images.shape[1:3])
-    total = 0
-    for closer in VIEWS:
-        factors = [1, 1 / closer, 1 / closer, 1]
-        offset = [0, *((size - 1) / 2 * (1 - 1 / closer)), 0]  # the centre stays where it is
-        view = ndimage.affine_transform(images, factors, offset, order=1, mode="nearest")
-        total = total + ops.softmax(model.predict(view, batch_size=512, verbose=0))
-    return total / len(VIEWS)
+def score(model, images) -> np.ndarray:
+    """Probability of being ill of each image, float32 (n,)."""
+    batches = (images[start : start + 512] for start in range(0, len(images), 512))
+    return np.concatenate([np.asarray(model(batch, training=False))[:, 1] for batch in batches])
 
 
-def auc(label, probability) -> float:
-    """As MedMNIST scores: the ROC AUC of two classes; of more, the mean over the classes against their rest.
+def attempt(dataset, ill, network, augmentation, rule, *, seeds=1, epochs=EPOCHS, batch=BATCH, progress=()) -> Attempt:
+    """Train the recipe with seeds 0, 1, …, and score the validation images. The test is not touched.
 
-    label: (n,); probability: (n, classes). Classes that all images have, or none, are left out; NaN if that is all.
+    rule(truth, score) chooses a threshold from booleans (n,) and probabilities (n,) of the validation images.
+    Raises Problem where a part of the recipe does not fit, and for two seeds, from which no spread can be told.
     """
     from sklearn.metrics import roc_auc_score
 
-    classes = range(probability.shape[1])
-    areas = [roc_auc_score(label == k, probability[:, k]) for k in classes if 0 < np.sum(label == k) < len(label)]
-    return float(np.mean(areas)) if areas else np.nan
+    if seeds != 1 and seeds < 3:
+        raise Problem(f"seeds is {seeds}: take 1 to try something, 3 or more to compare.")
+    truth, train_truth = (part.targets["label"] == ill for part in (dataset.val, dataset.train))
+    options = {"epochs": epochs, "batch": batch, "progress": progress}
+    trained = [timed(train, dataset.train, ill, network, augmentation, seed=seed, **options) for seed in range(seeds)]
+    models, seconds = [model for model, _ in trained], np.mean([seconds for _, seconds in trained])
+    scores = np.stack([score(model, dataset.val.x) for model in models])
+    known = np.array([roc_auc_score(train_truth, score(model, dataset.train.x)) for model in models])
+    thresholds = np.array([_threshold(rule, truth, row) for row in scores])
+    return Attempt(
+        truth, dataset.val.groups, scores, thresholds, tuple(models), models[0].count_params(), float(seconds), known
+    )
 
 
-def accuracy(label, probability) -> float:
-    """Share of the images whose most probable class is right; of two classes, that is the threshold 0.5."""
-    return float(np.mean(probability.argmax(1) == label))
+def _threshold(rule, truth, scores):
+    chosen = rule(truth.copy(), scores.copy())
+    try:
+        return float(chosen)
+    except (TypeError, ValueError):
+        raise Problem(f"my_rule must return one number, the threshold; it returned {chosen!r:.60}.") from None
 
 
-def measure(dataset, seed, callbacks=()):
-    """Train with one seed. Returns (model, validation and test probabilities by name, what was measured on the test).
+def stored_attempt(arm, *, rule=my_rule) -> Attempt:
+    """An arm of the stored runs, "article" or one of PARTS that was taken from it, as an Attempt without models."""
+    runs = results.load(STORED)
+    arrays = [results.arrays(STORED, seed) for seed in runs]
+    truth, scores = arrays[0]["val_ill"], np.stack([one[f"val {arm}"] for one in arrays]).astype(float)
+    about = [run[arm] for run in runs.values()]
+    thresholds = np.array([_threshold(rule, truth, row) for row in scores])
+    seconds, known = np.mean([one["seconds"] for one in about]), np.array([one["train_auc"] for one in about])
+    return Attempt(truth, None, scores, thresholds, (), about[0]["parameters"], float(seconds), known)
 
-    The measured are: parameters, seconds (of training), auc, accuracy_at_half, threshold (chosen on validation for a
-    sensitivity of SENSITIVITY), and sensitivity and specificity there; accuracy_at_threshold is None for more than two
-    classes, where the threshold is about one of them against the rest.
+
+def stored_baselines(part="val") -> dict[str, np.ndarray]:
+    """The stored baselines' scores on the "val" or "test" part of the development file, by name."""
+    arrays = results.arrays("capstone/baselines", 0)
+    return {
+        name.removeprefix(f"{part} "): values.astype(float) for name, values in arrays.items() if name.startswith(part)
+    }
+
+
+def baselines(train, ill, new, numbers=three_numbers) -> dict[str, np.ndarray]:
+    """Scores of the images of Split `new` by rules without a network, fitted on (at most 5,000 of) the Split `train`."""
+    truth, few = train.targets["label"] == ill, np.random.default_rng(0).permutation(len(train))[:5000]
+    features = {
+        "three numbers": [numbers(whole_numbers(part.x)) for part in (train, new)],
+        "logistic regression": [part.x.reshape(len(part), -1) for part in (train, new)],
+        "logistic regression, rim only": [cover(part.x, "centre").reshape(len(part), -1) for part in (train, new)],
+    }
+    found = {"the same for all": np.full(len(new), truth.mean())}
+    return found | {name: logistic(old[few], truth[few], new) for name, (old, new) in features.items()}
+
+
+def auc(truth, scores) -> float:
+    """Mean over the seeds of the area under the ROC curve: truth (n,), scores (n, seeds)."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(np.mean([roc_auc_score(truth, column) for column in np.transpose(scores)]))
+
+
+def accuracy(truth, called) -> float:
+    """Mean over the seeds of the share of right answers: truth (n,), called (n, seeds)."""
+    return float(np.mean(truth[:, None] == called))
+
+
+def area(attempt) -> evaluate.Estimate:
+    """The AUC, a mean over the seeds, with an interval over patients (images, where patients are not known)."""
+    if len(attempt.scores) == 1:
+        return evaluate.area_under_curve(attempt.truth, attempt.scores[0], groups=attempt.groups)
+    return evaluate.bootstrap(auc, attempt.truth, attempt.scores.T, groups=attempt.groups, repeats=400)
+
+
+def gain(first, second) -> evaluate.Estimate:
+    """AUC of the second attempt minus that of the first, on the same patients; over seeds too, where both have three.
+
+    Raises Problem where the two did not see the same validation images.
     """
-    classes, ill = len(dataset.class_names), ill_class(dataset.class_names)
-    start = time.perf_counter()
-    model = train(dataset.train, classes, seed, callbacks)
-    seconds = time.perf_counter() - start
-    found = {name: probabilities(model, getattr(dataset, name).x) for name in ("val", "test")}
-    label = {name: getattr(dataset, name).targets["label"] for name in found}
-    threshold = evaluate.operating_point(label["val"] == ill, found["val"][:, ill], sensitivity=SENSITIVITY)
-    truth, alarm = label["test"] == ill, found["test"][:, ill] >= threshold
-    return model, found, {
-        "seed": seed,
-        "parameters": model.count_params(),
-        "seconds": seconds,
-        "auc": auc(label["test"], found["test"]),
-        "accuracy_at_half": accuracy(label["test"], found["test"]),
-        "threshold": threshold,
-        "accuracy_at_threshold": float(np.mean(truth == alarm)) if classes == 2 else None,
-        "sensitivity": float(np.mean(alarm[truth])) if truth.any() else None,
-        "specificity": float(np.mean(~alarm[~truth])) if not truth.all() else None,
-    }  # fmt: skip
+    from sklearn.metrics import roc_auc_score
+
+    def more(truth, one, other):
+        return auc(truth, other) - auc(truth, one)
+
+    if not np.array_equal(first.truth, second.truth):
+        raise Problem("These two attempts were scored on different validation images: they cannot be paired.")
+    pair, options = (first.scores, second.scores), {"groups": first.groups, "repeats": 400}
+    if min(map(len, pair)) >= 3:
+        return evaluate.recipes(roc_auc_score, first.truth, *pair, **options)
+    return evaluate.bootstrap(more, first.truth, pair[0].T, pair[1].T, bounds=(-1, 1), **options)
+
+
+def of_scores(truth, scores, groups=None) -> Attempt:
+    """The scores (n,) of a rule without a network as an Attempt, to be compared with others."""
+    return Attempt(truth, groups, scores[None], np.array([0.5]), (), 0, 0.0, np.array([np.nan]))

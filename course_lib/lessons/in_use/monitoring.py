@@ -6,19 +6,19 @@ import numpy as np
 
 
 class Familiar(NamedTuple):
-    """What known images look like to a network: mean (d,) and inverse covariance (d, d) of their features."""
+    """What known images look like to a network: mean (p,) and inverse covariance (p, p) of their features."""
 
     mean: np.ndarray
     precision: np.ndarray
 
     def distance(self, features):
-        """Squared Mahalanobis distance of each row of features (n, d) from the mean: (n,), ≥ 0."""
+        """Mahalanobis distance D of each row of features (n, p) from the mean: (n,), ≥ 0."""
         offset = features - self.mean
-        return np.einsum("nd,de,ne->n", offset, self.precision, offset)
+        return np.sqrt(np.einsum("np,pq,nq->n", offset, self.precision, offset).clip(0))
 
 
 def familiarise(features) -> Familiar:
-    """Mean and inverse covariance of the features (n, d) of known images, as in Lee et al. 2018 (arXiv:1807.03888).
+    """Mean and inverse covariance of the features (n, p) of known images, as in Lee et al. 2018 (arXiv:1807.03888).
 
     They fit one Gaussian to each class; this is one for all. A millionth of the mean variance is added to the diagonal,
     so that a feature that never varies does no harm. Raises ValueError with fewer than two rows or values not finite.
@@ -26,7 +26,7 @@ def familiarise(features) -> Familiar:
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or len(features) < 2 or not np.isfinite(features).all():
         raise ValueError(
-            f"features must be finite numbers (n, d) of at least two images; the shape is {features.shape}."
+            f"features must be finite numbers (n, p) of at least two images; the shape is {features.shape}."
         )
     covariance = np.atleast_2d(np.cov(features.T))
     ridge = 1e-6 * np.trace(covariance) / len(covariance) + 1e-12
@@ -63,3 +63,18 @@ def daily_means(score, groups, patients, days, *, repeats, seed=0):
     mean = np.bincount(number, score) / np.bincount(number)  # of each patient's images
     drawn = np.random.default_rng(seed).integers(len(mean), size=(repeats, days, patients))
     return mean[drawn].mean(-1)
+
+
+def false_alarms(known, others, limit_at=0.95, *, patients, days, slack, repeats, seed=0):
+    """Share of clinics in which an alarm rings within `days`, though nothing has changed, and the alarm's settings.
+
+    known: one mean score for each patient from whom reference, slack and limit are made, (n,); others: for each of other
+    patients, who come to the clinics, (m,). limit_at: of clinics with the known patients, the share that keeps the limit.
+    patients: drawn a day; slack: in standard deviations of a day. Returns (share, {reference, slack}, limit).
+    """
+    alone = [np.arange(len(score)) for score in (known, others)]
+    made = daily_means(known, alone[0], patients, days, repeats=repeats, seed=seed)
+    options = {"reference": made.mean(), "slack": slack * made.std()}
+    limit = np.quantile(cusum(made, **options).max(1), limit_at)
+    quiet = daily_means(others, alone[1], patients, days, repeats=repeats, seed=seed + 1)
+    return float((cusum(quiet, **options).max(1) > limit).mean()), options, float(limit)

@@ -1,4 +1,4 @@
-"""What notebook, experiment, explorers and tests share: networks, other scanners, and images to try them on."""
+"""What notebook, experiment, explorers and tests share: networks, other scanners, alarms, and images to try them on."""
 
 import functools
 import io
@@ -8,14 +8,17 @@ from PIL import Image
 
 from course_lib import data, results
 from course_lib.images import simulate_scanner
-from course_lib.lessons.beyond import serve
 from course_lib.lessons.explanations.model import largest_slices
+from course_lib.lessons.in_use import serve
 
-RELEASE = "beyond/release"
+RELEASE = "in_use/release"
 """The folder of the stored release, for `results.folder`."""
 
 ANSWERED, SENSITIVITY = 0.98, 0.95
 """Of the validation images: the share that is near enough to be answered, and of those with a lesion the share found."""
+
+PATIENTS, DAYS, STREAMS, SLACK = 16, 100, 600, 0.5
+"""Of the monitoring: patients a day, days, simulated clinics, and the slack in standard deviations of a day."""
 
 SCANNERS = {
     "noise": [{"noise": s} for s in (0.02, 0.04, 0.06, 0.08)],
@@ -31,17 +34,18 @@ SCANNERS = {
 
 @functools.cache
 def release() -> serve.Release:
-    """The stored release."""
-    return serve.load(results.folder(RELEASE))
+    """The stored release. It came with the course as this code did: so its model is known by the card's fingerprint."""
+    folder = results.folder(RELEASE)
+    return serve.load(folder, known=[serve.read_card(folder)["sha256"]["model.keras"]])
 
 
-def varied():
-    """The network of the release, trained on with images whose gain, gamma and noise vary."""
+def plain_network():
+    """The small CNN that the experiment trained on the images as they are, seed 0."""
     from course_lib.models import small_cnn
 
-    pixels = results.arrays("beyond/scanners", 0)
+    pixels = results.arrays("in_use/scanners", 0)
     model = small_cnn((64, 64, 1), 4, mean=float(pixels["mean"]), variance=float(pixels["variance"]))
-    model.set_weights(results.weights("beyond/scanners", 0))
+    model.set_weights(results.weights("in_use/scanners", 0))
     return model
 
 
