@@ -300,7 +300,7 @@ claim(
 )
 
 # %% [markdown]
-# So one second at twelve frames *can* show the stroke of a heart that is not slow, a little too small. Several beats help, since each is caught at other moments. It *cannot* show whether a rhythm is regular, for which beats have to be compared. Nor is it a clinical frame rate: the real clip above has 30 frames a second.
+# So one second at twelve frames *can* show the stroke of a heart that is not slow, a little too small. Several beats help, since each is caught at other moments. It *can hardly* show whether a rhythm is regular, for which distances between beats have to be compared: one or two beats fit into it (lesson 13 measures what a network makes of that). Nor is it a clinical frame rate: the real clip above has 30 frames a second.
 #
 # **Question.** You cut clips into segments of half a second and give each the ejection fraction of its patient. What is
 # wrong with that?
