@@ -631,7 +631,9 @@ def test_the_page_refuses_what_it_should_and_answers_brains():
     refused = {name for name, content in lesson.demo_files() if explorers._words(content).startswith("No answer.")}
     brains = {name for name, _ in lesson.demo_files() if name.startswith("brain, simulated")}
     foreign = {name for name, _ in lesson.demo_files() if not name.startswith(("brain, simulated", "the mass"))}
-    assert not refused & brains and foreign <= refused and "the mass, a noisy scanner" in refused
+    assert refused & brains == {"brain, simulated: infarct"}  # the price that known patients pay, as the folded answer says
+    assert foreign <= refused and "the mass, a noisy scanner" in refused
+    assert not refused & {"the mass, a blurred scanner", "the mass, upside down"}
 
 
 def test_an_uploaded_file_is_answered_in_words():
@@ -661,18 +663,20 @@ def test_an_upload_of_ipywidgets_7_holds_a_dict_by_name():
 # ---- what the folded answers say -------------------------------------------------------------------
 
 
-def test_a_blur_of_one_and_a_half_pixels_costs_accuracy_and_is_answered():
+def test_a_blur_of_one_and_a_half_pixels_costs_accuracy_and_is_mostly_answered():
     _, accuracy, sure, refused, _ = explorers.judged(blur=1.5)
-    assert accuracy == pytest.approx(0.69, abs=0.03) and sure == pytest.approx(0.87, abs=0.03) and refused < 0.03
+    assert accuracy == pytest.approx(0.79, abs=0.03) and sure == pytest.approx(0.91, abs=0.03)
+    assert refused == pytest.approx(0.16, abs=0.03)
+    assert explorers.judged(noise=0.01, gamma=1.25, blur=1.5)[1] == pytest.approx(0.75, abs=0.03)
 
 
 def test_four_patients_a_day_notice_a_quarter_of_the_change_too_rarely():
     noticed = {}
     for patients in (4, 16):
         means, reference, spread = explorers._streams(1, patients)
-        first = monitoring.first_alarm(monitoring.cusum((means - reference) / spread, reference=0, slack=0.5), 6.0)
+        first = monitoring.first_alarm(monitoring.cusum((means - reference) / spread, reference=0, slack=0.5), 12.0)
         noticed[patients] = np.mean((first > 30) & np.isfinite(first)), spread
-    assert noticed[4][0] == pytest.approx(0.3, abs=0.07) and noticed[16][0] > 0.95
+    assert noticed[4][0] == pytest.approx(0.54, abs=0.07) and noticed[16][0] > 0.95
     assert noticed[4][1] == pytest.approx(2 * noticed[16][1], rel=0.05)
 
 
@@ -681,7 +685,7 @@ def test_four_patients_a_day_notice_a_quarter_of_the_change_too_rarely():
 
 def test_stored_results_belong_together(release):
     runs, days = results.load("in_use/scanners"), results.arrays("in_use/scanners", 0)
-    assert 0 in runs and all(set(run) == {"plain", "varied"} for run in runs.values())
+    assert list(runs) == list(range(5)) and all(set(run) == {"plain", "varied"} for run in runs.values())
     assert len(days["test"]) == 5 and len(days["test_groups"]) == days["test"].shape[1]
     assert np.mean(days["val"] > release.card["largest_distance"]) == pytest.approx(0.02, abs=0.003)
     told = [row["refused"] for row in runs[0]["plain"]["scanners"]["all three"]]

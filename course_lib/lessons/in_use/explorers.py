@@ -190,7 +190,7 @@ def watch() -> Explorer:
         {
             "change": choice("The scanner changes by", CHANGES, "a quarter"),
             "patients": slider("Patients a day", 2, 40, 16),
-            "limit": slider("Alarm when the sum exceeds", 1.0, 20.0, 6.0, step=0.5),
+            "limit": slider("Alarm when the sum exceeds", 1.0, 20.0, 12.0, step=0.5),
         },
         alt="Left: daily mean of the log distance over 60 days, with the day of the change. Middle: the cumulative sum of the "
         "same days, with the alarm limit. Right: a histogram of the day of the first alarm over 400 simulated clinics.",
