@@ -13,7 +13,7 @@ from course_lib.tools import notebooks, pages
 LESSONS = {path.name[:2]: path for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
 WAITING = (ROOT / "tests" / "not_yet.txt").read_text(encoding="utf-8").split()
 READY = {number: path for number, path in LESSONS.items() if path.stem[3:] not in WAITING}
-CLASS_MINUTES, COVERED = 90, 60  # what a class lasts, and how many of a lesson's minutes it gets through
+COVERED = 60  # minutes of a lesson that a class of 90 minutes gets through
 
 
 def load(path):
@@ -105,7 +105,10 @@ def test_one_page_lists_the_whole_path_without_code():
     rows = re.findall(r"^\| \[(\d\d)\]\(\.\./notebooks/(\S+)\) .+? \| (.+) \| (\d+) \|$", page, re.MULTILINE)
     paths = {number: path_without_code(NOTEBOOKS[number]) for number in READY}
     assert rows == [(n, READY[n].name, row.rpartition(":")[0], str(stated)) for n, (row, _, _, stated) in paths.items()]
-    for chosen, sentence in ((paths, "Together these are {} minutes"), (("05", "10", "11"), "**Only {} minutes?** Take 05, 10 and 11")):
+    for chosen, sentence in (
+        (paths, "Together these are {} minutes"),
+        (("05", "10", "11"), "**Only {} minutes?** Take 05, 10 and 11"),
+    ):
         sentence = sentence.format(sum(paths[number][3] for number in chosen))
         assert sentence in page, f"the page should say {sentence!r}"
 
@@ -129,12 +132,16 @@ def test_a_term_of_the_path_without_code_is_explained_on_it():
 
 # Words that the course uses in their everyday meaning, too.
 PLAIN = {"body", "channels", "head", "normal", "test", "training", "weighted"}
-LATER = re.compile(r"[Ll]essons? \[?\d\d|\b\d\d \(|\| \d\d [A-Z]")  # "(lesson 08)", "10 (evaluation)", "| 08 Training well"
+LATER = re.compile(
+    r"[Ll]essons? \[?\d\d|\b\d\d \(|\| \d\d [A-Z]"
+)  # "(lesson 08)", "10 (evaluation)", "| 08 Training well"
 
 
 def term_in(term, text):
     """The first sentence of `text` that uses the term without saying in which lesson it comes, or None."""
-    text = re.sub(r"<details><summary>For readers with .*?</details>|`[^`]*`|\*[^*\n]+→[^*]+\*", "", text, flags=re.DOTALL)
+    text = re.sub(
+        r"<details><summary>For readers with .*?</details>|`[^`]*`|\*[^*\n]+→[^*]+\*", "", text, flags=re.DOTALL
+    )
     text = re.split(r"^##+ References", text, flags=re.MULTILINE)[0]
     for paragraph in re.split(r"\n\s*\n|\n(?=[-#|] ?)", text):
         for sentence in re.split(r"(?<=[.!?:]) +(?=[A-Z*$“(])", " ".join(paragraph.split())):
@@ -164,7 +171,9 @@ def test_an_early_use_is_seen():
         return {"cells": [{"cell_type": "markdown", "metadata": {}, "source": "# 01 · A"}, *cells]}
 
     def uses(text):
-        return list(early_uses({"01_a.ipynb": lesson(text), "02_b.ipynb": lesson("A **Brier score** is.", tags=["term"])}))
+        return list(
+            early_uses({"01_a.ipynb": lesson(text), "02_b.ipynb": lesson("A **Brier score** is.", tags=["term"])})
+        )
 
     assert uses("Two Brier scores differ.")[0].startswith("01 says 'Brier score', which 02 explains: Two")
     assert uses("Its Brier score is low. (Lesson 02 has more.)")
@@ -193,7 +202,9 @@ def test_each_point_of_the_article_stands_in_its_lessons_table(section, lessons,
         cells = [cell for cell in NOTEBOOKS[number]["cells"] if "claims.found(" in source(cell)]
         if number in READY:
             (table,) = cells
-            assert re.search(rf"\([^)]*{re.escape(section)}\b[^)]*\)", source(table)), f"{number} does not find §{section}"
+            assert re.search(rf"\([^)]*{re.escape(section)}\b[^)]*\)", source(table)), (
+                f"{number} does not find §{section}"
+            )
     named = re.findall(r"`([^`]+)`", checks)
     assert named or "cited" in checks, "name an exercise `topic.name` or a test `tests/file.py::name`"
     for name in named:
@@ -224,7 +235,11 @@ def shares(notebook):
     explorers = sum(4 * len(notebooks.EXPLORER.findall(t)) for t in text)
     empty = {"cells": [cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"], "metadata": {}}
     words = sum(len(source(cell).split()) for cell in empty["cells"]) / 200
-    shown = [c for c in notebook["cells"] if c["cell_type"] == "code" and not c["metadata"].get("jupyter", {}).get("source_hidden")]
+    shown = [
+        c
+        for c in notebook["cells"]
+        if c["cell_type"] == "code" and not c["metadata"].get("jupyter", {}).get("source_hidden")
+    ]
     code = sum(bool(line.strip()) for cell in shown for line in source(cell).splitlines()) / 10
     return words + code, exercises, explorers
 
@@ -280,11 +295,17 @@ def test_schedules_add_up_and_name_sections_that_are_there():
     found = schedules()
     assert {name.partition(":")[0] for name in found} == {"14 weeks", "12 weeks", "6 weeks", "Two days"}
     for name, rows in found.items():
-        for when, lessons, stated, in_class, _ in rows:
+        for when, lessons, stated, in_class, at_home in rows:
             total = sum(minutes(NOTEBOOKS[number]) for number in lessons.split(", "))
             assert int(stated) == total, f"{name}, {when}: {lessons} take {total} minutes"
+            if when.isdigit():
+                assert at_home.startswith(f"{total - COVERED}: "), (
+                    f"{name}, {when}: {total - COVERED} minutes are left for home"
+                )
             for number, named in re.findall(r"(\d\d), sections? ((?:\d+(?:, | and | to )?)+)", in_class):
                 assert number in lessons.split(", ")
                 assert {*numbers(named)} <= sections(NOTEBOOKS[number]).keys(), f"{name}, {when}: {number}, {named}"
-    taken = [number for rows in [found[next(n for n in found if n.startswith("14"))]] for row in rows for number in row[1].split(", ")]
-    assert taken == list(LESSONS), "14 weeks hold every lesson once, in order"
+    longest = next(rows for name, rows in found.items() if name.startswith("14 weeks"))
+    assert ", ".join(row[1] for row in longest).split(", ") == list(LESSONS), (
+        "14 weeks hold every lesson once, in order"
+    )
