@@ -1,4 +1,7 @@
-"""The teaching guide, the path without code, the list of the article's points and the glossary agree with the lessons."""
+"""The teaching guide, the path without code, the list of the article's points and the glossary agree with the lessons.
+
+`python tests/test_guide.py` writes the numbers that the lessons add up to into docs/.
+"""
 
 import importlib
 import json
@@ -97,7 +100,8 @@ def test_the_path_without_code_names_sections_that_are_there_and_adds_up(number)
     _, named, moved, stated = path
     assert {*named, *moved} <= sections(notebook).keys() and "Summary" in named
     assert not set(named) & set(moved), "explorers of the sections to read count anyway"
-    assert stated == read_only(notebook, named, moved)
+    adds_up = read_only(notebook, named, moved)
+    assert stated == adds_up, f"the first table states {stated} minutes, and it is {adds_up}"
 
 
 def test_one_page_lists_the_whole_path_without_code():
@@ -267,15 +271,20 @@ def test_the_guide_names_what_is_in_the_lesson(number):
         assert isinstance(getattr(module, name, None), Coding | Choice), f"{name} is no exercise of lesson {number}"
 
 
-@pytest.mark.parametrize("number", READY)
-def test_the_guides_minutes_and_predictions_are_the_lessons(number):
-    notebook, (_, text) = NOTEBOOKS[number], guide()[number]
+def first_line(notebook):
+    """How a lesson's section of the guide begins."""
     reading, exercises, explorers = map(round, shares(notebook))
     course = notebook["metadata"]["course"]
-    assert text.strip().startswith(
+    return (
         f"**{course['reading_minutes']} minutes**: {reading} to read, {exercises} for the exercises and questions, "
         f"{explorers} with the explorers; the cells run in less than {course['run_seconds']} seconds."
     )
+
+
+@pytest.mark.parametrize("number", READY)
+def test_the_guides_minutes_and_predictions_are_the_lessons(number):
+    notebook, (_, text) = NOTEBOOKS[number], guide()[number]
+    assert text.strip().startswith(first_line(notebook)), "run `python tests/test_guide.py`"
     asked = [at for at, parts in sections(notebook).items() if any("**Predict" in part for _, part in parts)]
     told = re.search(r"\*\*Predictions\*\* stand in sections? ([\d, and]+)", text)
     assert told and numbers(told[1]) == asked, f"predictions stand in sections {asked}"
@@ -299,8 +308,8 @@ def test_schedules_add_up_and_name_sections_that_are_there():
             total = sum(minutes(NOTEBOOKS[number]) for number in lessons.split(", "))
             assert int(stated) == total, f"{name}, {when}: {lessons} take {total} minutes"
             if when.isdigit():
-                assert at_home.startswith(f"{total - COVERED}: "), (
-                    f"{name}, {when}: {total - COVERED} minutes are left for home"
+                assert at_home.startswith(f"{max(0, total - COVERED)}: "), (
+                    f"{name}, {when}: {total - COVERED} minutes are left"
                 )
             for number, named in re.findall(r"(\d\d), sections? ((?:\d+(?:, | and | to )?)+)", in_class):
                 assert number in lessons.split(", ")
@@ -309,3 +318,41 @@ def test_schedules_add_up_and_name_sections_that_are_there():
     assert ", ".join(row[1] for row in longest).split(", ") == list(LESSONS), (
         "14 weeks hold every lesson once, in order"
     )
+
+
+# ---- Numbers
+
+
+def write_numbers():
+    """Write into docs/ what the tests above compare. What stands in notebooks is left alone."""
+    text = document("lessons.md")
+    for number, notebook in NOTEBOOKS.items():
+        line = f"{first_line(notebook)}\n\n" if number in READY else ""
+        text = re.sub(
+            rf"(^## {number} · .+\n\n)(?:(?:\*\*\d+ minutes|MINUTES).*\n\n)?", rf"\g<1>{line}", text, flags=re.M
+        )
+    (ROOT / "docs" / "lessons.md").write_text(text, encoding="utf-8", newline="\n")
+
+    text, paths = document("without_code.md"), {number: path_without_code(NOTEBOOKS[number]) for number in READY}
+    rows = [
+        f"| [{n}](../notebooks/{READY[n].name}) {pages.title(NOTEBOOKS[n])[5:]} | {row.rpartition(':')[0]} | {stated} |"
+        for n, (row, _, _, stated) in paths.items()
+    ]
+    text = re.sub(r"(?<=\|---\|---\|---\|\n)(?:\|.*\n)+", "\n".join(rows) + "\n", text)
+    for before, chosen in (("Together these are ", paths), (r"\*\*Only ", ("05", "10", "11"))):
+        text = re.sub(rf"({before})\d+", rf"\g<1>{sum(paths[number][3] for number in chosen)}", text)
+    (ROOT / "docs" / "without_code.md").write_text(text, encoding="utf-8", newline="\n")
+
+    def counted(row):
+        total = sum(minutes(NOTEBOOKS[number]) for number in row[2].split(", "))
+        at_home = re.sub(r"^\d+(?=: )", str(max(0, total - COVERED)), row[5])
+        return f"| {row[1]} | {row[2]} | {total} | {row[4]} | {at_home} |"
+
+    text = re.sub(
+        r"^\| ([\w ]+) \| (\d\d(?:, \d\d)*) \| (\w+) \| (.+) \| (.+) \|$", counted, document("teaching.md"), flags=re.M
+    )
+    (ROOT / "docs" / "teaching.md").write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    write_numbers()
