@@ -73,7 +73,9 @@ def read_only(notebook, named, moved):
     total = 4 * sum(len(notebooks.EXPLORER.findall(part)) for at in moved for _, part in found[at])
     for cell, part in (pair for at in ["", *named] for pair in found[at]):
         if cell["cell_type"] == "markdown":
-            text = re.sub(r"<details><summary>For readers with .*?</details>", "", part, flags=re.DOTALL)
+            text = re.sub(
+                r"<details><summary>For readers with .*?</details>|^##+ References.*", "", part, flags=re.DOTALL | re.M
+            )
         else:
             shown = [output.get("data", {}).get("text/markdown", "") for output in cell["outputs"]]
             text = "\n".join(map("".join, shown))
