@@ -466,8 +466,8 @@ shuffled_frames = Choice(
     answer="b",
     replies={
         "a": "It reads them, one after the other, in whatever order they come. What did the order add?",
-        "b": "Largest and smallest volume do not care when they occurred. For this target a set of frames is enough, and the "
-        "network's memory served as a collector, not as a clock.",
+        "b": "Largest and smallest volume do not care when they occurred. For this target a set of frames is enough: the "
+        "network could do without their order.",
         "c": "That would show in the comparison with the single frame and the mean frame, not here.",
         "d": "Both were trained, each in its own kind of order, and tested on unseen patients in the same kind.",
     },

@@ -10,8 +10,6 @@ from course_lib.lessons.rnn_lstm_gru.model import LAGS, last_accuracy, one_unit,
 
 CELL_STYLES = {"RNN": ("o-", "grey"), "RNN, random start": ("o:", "purple"), "GRU": ("s--", "sky"), "LSTM": ("^-.", "orange"),
                "GRU, open": ("s-", "green"), "LSTM, open": ("^-", "vermilion")}  # fmt: skip
-
-
 _stored_memory = functools.cache(last_accuracy)
 
 
@@ -91,7 +89,7 @@ def gates_over_time() -> Explorer:
         alt="Top left: brightness of the cavity over four seconds, with dashed lines where beats begin. Below it: the chosen gate, "
         "the cell state and the state of one unit. Right: a map of all hidden units over time, blue to red.",
         caption="A stored LSTM that was trained to recognise irregular rhythm reads a simulated clip. Dashed lines: where the "
-        "simulated beats begin (the network is not told).",
+        "simulated heartbeats begin (the network is not told).",
         size=(10.5, 4.6),
     )
 
