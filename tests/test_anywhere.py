@@ -214,10 +214,10 @@ def test_binder_installs_what_students_get_and_then_the_course():
     assert lines == ["-r ../constraints.txt"] and (folder / lines[0].split()[1]).resolve() == ROOT / "constraints.txt"
     post = folder / "postBuild"
     assert post.read_bytes().startswith(b"#!/usr/bin/env bash\n")
-    listed = subprocess.run(["git", "ls-files", "--stage", "binder"], cwd=ROOT, capture_output=True, text=True).stdout
-    assert not listed or re.search(r"^100755 .*\tbinder/postBuild$", listed, re.MULTILINE), (
-        "postBuild must be executable"
-    )
+    if shutil.which("git"):
+        ask = ["git", "ls-files", "--stage", "binder"]
+        listed = subprocess.run(ask, cwd=ROOT, capture_output=True, text=True).stdout  # nothing in an unpacked archive
+        assert not listed or re.search(r"^100755 .*\tbinder/postBuild$", listed, re.MULTILINE), "not executable"
     command = shlex.split(post.read_text("utf-8").splitlines()[-1])
     assert command[:4] == ["python", "-m", "pip", "install"]
     # course.py installs course_lib in the same way, on all machines.
