@@ -140,6 +140,13 @@ def test_a_package_that_is_not_there_for_the_system_is_noticed(index, tmp_path, 
     assert "winonly" in capfd.readouterr().err
 
 
+def test_a_package_that_was_exchanged_on_the_index_is_not_packed(index, tmp_path, capfd):
+    wheel(tmp_path / "shelf", "tinyone", text="WORKS = 'as a thief wants'\n")
+    with pytest.raises(ValueError, match="could not get all packages"):
+        pack.pack(tmp_path / "pack", ["linux"], "3.13", index)
+    assert "DO NOT MATCH THE HASHES" in capfd.readouterr().err and not list((tmp_path / "pack").glob("*/*.whl"))
+
+
 def test_a_source_that_needs_a_compiler_is_noticed(monkeypatch, tmp_path):
     monkeypatch.setattr(pack.subprocess, "call", lambda command: (tmp_path / "Tiny_One-1.tar.gz").touch())
     pack.download({"tiny-one==1": ["sha256:1"]}, tmp_path, "linux", "3.13")  # nothing else is on the index
