@@ -48,7 +48,7 @@ STUDENTS: copy this folder to your computer, open a terminal in the copy, and ty
     python{python} course/course.py lab
 
 The first unpacks the course, the second installs it in some minutes and about 3 GB, and opens it. From then on the second is
-enough. Your own work is in course/work; do not unpack over it.
+enough, and this folder is needed no more. Your own work is in course/work, which course.zip does not hold.
 
 TEACHERS: instead of being copied, this folder can be served in the room's own network. In this folder:
 
