@@ -82,6 +82,7 @@ def index(tmp_path, monkeypatch):
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
     for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "all"]):
         subprocess.run([*git, *command], cwd=root, check=True)
+    monkeypatch.delenv("COURSE_WHEELS", raising=False)
     for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": shelf.as_uri(), "PIP_CONFIG_FILE": "/dev/null"}.items():
         monkeypatch.setenv(name, value)
     return root
@@ -114,8 +115,9 @@ def test_what_students_type_is_in_the_readme(index, tmp_path):
     pack.pack(folder, ["linux"], "3.13", index)
     lines = [line.strip() for line in (folder / "README.txt").read_text("utf-8").splitlines()]
     unpack, start = (next(line for line in lines if word in line) for word in (" -m zipfile", " course/course.py"))
-    command = unpack.replace("python3.13", sys.executable).split(" ")
-    subprocess.run(command, cwd=folder, check=True)
+    python, *arguments = unpack.split()
+    assert python == "python3.13"
+    subprocess.run([sys.executable, *arguments], cwd=folder, check=True)
     assert (folder / "course" / "constraints.txt").exists()
     assert course.parse(start.split()[2:]).command == "lab"
     assert course.wheels(folder / "course") == str(folder / "course-wheels")
