@@ -4,7 +4,8 @@
 The folder .venv belongs to this file, which makes it anew when it is damaged or half-made. The folder work/ is
 yours: your copies of the notebooks are never overwritten; when a lesson was updated, the new version is put beside
 your copy. With COURSE_NEWEST=1 in the environment, the newest packages that requirements.txt allows are installed
-instead of the exact ones in constraints.txt, whose hashes pip compares.
+instead of the exact ones in constraints.txt, whose hashes pip compares. With COURSE_WHEELS, a folder or an address, packages
+come from there and not from the internet; so they do from a folder course-wheels/ beside this one (course.py pack).
 """
 # Only syntax that Python 3.6 knows, so that an old Python gets far enough to say that it is too old.
 
@@ -24,6 +25,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+import urllib.parse
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -180,6 +182,17 @@ def newest():
     return os.environ.get("COURSE_NEWEST", "") not in ("", "0")
 
 
+def wheels(root):
+    """The folder or address from which packages come in place of the internet, or None."""
+    given = os.environ.get("COURSE_WHEELS", "")
+    if "://" in given:
+        return given
+    folder = Path(given).expanduser().resolve() if given else root.parent / "course-wheels"
+    if given and not folder.is_dir():
+        raise Problem(f"COURSE_WHEELS says that the packages are in {folder}, which is no folder.")
+    return str(folder) if folder.is_dir() else None
+
+
 def stamp_path(root):
     return root / ".venv" / "course.json"
 
@@ -279,6 +292,12 @@ def install(root, part, lock):
     else:
         pins = "constraints-test.txt" if part == "packages and tests" else "constraints.txt"
         command += ["--require-hashes", "--requirement", str(root / pins)]
+        place = wheels(root)
+        if place:
+            say(f"The packages come from {place}.")
+            # Without a certificate of the room's computer, the hashes are what tells a package that was exchanged.
+            trusted = ["--trusted-host", urllib.parse.urlsplit(place).netloc] if "://" in place else []
+            command += ["--no-index", "--find-links", place] + trusted
     # While pip has the lock open too, nobody starts anew beside a pip whose course.py was killed.
     keep_open = {} if os.name == "nt" else {"pass_fds": [lock.fileno()]}
     output, changed = [], False
@@ -300,13 +319,19 @@ def install(root, part, lock):
                 print("\r  " + " ".join(line.split()[:2])[:70].ljust(70), end="", flush=True)
     if sys.stdout.isatty():
         print("\r" + " " * 72, end="\r", flush=True)
-    return changed, explain("".join(output)) if process.returncode else None
+    return changed, explain(command, "".join(output)) if process.returncode else None
 
 
-def explain(output):
+def explain(command, output):
     """The Problem behind pip's output."""
     if "No space left on device" in output or "not enough space on the disk" in output:
         return Problem(f"The disk is full: free some space (the installation needs {NEEDED_GB} GB), then try again.")
+    if "--no-index" in command and "No matching distribution found" in output:
+        place = command[command.index("--find-links") + 1]
+        return Problem(
+            "In {} are not all packages for Python {}.{} on {} {}: look whether it can be reached; README.txt beside it "
+            "says what it is for.".format(place, *sys.version_info[:2], platform.system(), platform.machine())
+        )
     signs = ["NewConnectionError", "NameResolutionError", "Failed to establish a new connection", "Read timed out"]
     signs += ["ConnectTimeoutError", "ProxyError", "Connection aborted", "Connection broken"]
     if any(sign in output for sign in signs):
@@ -535,6 +560,12 @@ def grade(root, folder):
     return tool(root, "grade", [str(Path(folder).resolve())])
 
 
+def pack(root, folder, systems, python):
+    prepare(root, tests=True)
+    more = (["--system"] + systems if systems else []) + (["--python", python] if python else [])
+    return tool(root, "pack", [str(Path(folder).resolve())] + more)
+
+
 def tool(root, name, arguments):
     """Run one of course_lib/tools."""
     command = [str(venv_python(root)), "-m", f"course_lib.tools.{name}"] + arguments
@@ -544,7 +575,9 @@ def tool(root, name, arguments):
 def parse(arguments):
     """The options of a command line; what is for JupyterLab or pytest is in `passed_on`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", metavar="lab | test | run | book | slides | grade | new | stale")
+    commands = parser.add_subparsers(
+        dest="command", metavar="lab | test | run | book | slides | grade | pack | new | stale"
+    )
     commands.required = True
     sub = commands.add_parser("lab", help="open the lessons in JupyterLab (options for JupyterLab after --)")
     sub.add_argument("--author", action="store_true", help="open the originals in notebooks/, not your copies in work/")
@@ -572,6 +605,12 @@ def parse(arguments):
     sub.add_argument("numbers", nargs="+", metavar="NUMBER", help="such as 01 07")
     sub = commands.add_parser("grade", help="for teachers: mark handed-in notebooks, each shut in a process of its own")
     sub.add_argument("folder", metavar="FOLDER", help="holds STUDENT/NN_topic.ipynb, or STUDENT_NN_topic.ipynb")
+    sub = commands.add_parser("pack", help="for teachers: a folder from which others install without a network")
+    sub.add_argument("folder", metavar="FOLDER", help="is made, about 1 GB for each system")
+    sub.add_argument(
+        "--system", nargs="+", metavar="SYSTEM", help="linux, linux-arm, macos, windows; default: this one"
+    )
+    sub.add_argument("--python", metavar="VERSION", help="3.11, 3.12 or 3.13; default: this one")
     sub = commands.add_parser("new", help="for authors: start a lesson from the template")
     sub.add_argument("topic", help="its name, such as segmentation")
     sub = commands.add_parser(
@@ -605,6 +644,8 @@ def main(arguments):
             return run(ROOT, options.numbers, options.save, options.solved)
         if options.command == "grade":
             return grade(ROOT, options.folder)
+        if options.command == "pack":
+            return pack(ROOT, options.folder, options.system, options.python)
         prepare(ROOT, tests=True)
         if options.command == "book":
             return tool(ROOT, "book", ["--teacher"] if options.teacher else [])

@@ -205,7 +205,7 @@ def root(tmp_path, monkeypatch):
     for name in ("requirements.txt", "constraints.txt", "constraints-test.txt", "pyproject.toml"):
         (root / name).write_text(f"# {name}\n")
     (root / "keep.txt").write_text("mine")
-    for name in ("COURSE_WORK", "COURSE_NEWEST"):
+    for name in ("COURSE_WORK", "COURSE_NEWEST", "COURSE_WHEELS"):
         monkeypatch.delenv(name, raising=False)
     really_run = subprocess.run
 
@@ -445,6 +445,42 @@ def test_pip_gets_the_constraints_unless_the_newest_are_asked_for(root, monkeypa
     assert "--require-hashes" in pinned and "--require-hashes" not in newest
     assert [name in newest for name in files] == [True, True, False] and "--upgrade" in newest
     assert own[-2:] == ["--editable", str(root)] and "--no-build-isolation" in own
+
+
+def test_packages_come_from_where_they_were_packed(root, monkeypatch, tmp_path):
+    commands = fake_pip(monkeypatch, ["Installing collected packages: numpy"], 0)
+    assert course.wheels(root) is None
+    beside = tmp_path / "course-wheels"
+    beside.mkdir()
+    monkeypatch.setenv("COURSE_WHEELS", "http://room.local:8000/course-wheels")
+    call_install(root, "packages and tests")
+    monkeypatch.setenv("COURSE_WHEELS", "")
+    call_install(root, "packages")
+    monkeypatch.setenv("COURSE_NEWEST", "1")
+    call_install(root, "packages")
+    served, copied, newest = commands
+    for command, place in ((served, "http://room.local:8000/course-wheels"), (copied, str(beside))):
+        assert {"--no-index", "--require-hashes"} <= set(command)
+        assert command[command.index("--find-links") + 1] == place
+    assert served[-2:] == ["--trusted-host", "room.local:8000"] and "--trusted-host" not in copied
+    assert "--no-index" not in newest
+
+
+def test_a_folder_of_packages_is_meant_from_where_the_student_stands(root, monkeypatch, tmp_path):
+    (tmp_path / "stick").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COURSE_WHEELS", "stick")
+    assert course.wheels(root) == str(tmp_path.resolve() / "stick")
+    monkeypatch.setenv("COURSE_WHEELS", "no stick")
+    with pytest.raises(course.Problem, match="no stick, which is no folder"):
+        course.wheels(root)
+
+
+def test_packages_for_another_computer_are_named(root, monkeypatch, tmp_path):
+    (tmp_path / "course-wheels").mkdir()
+    fake_pip(monkeypatch, ["ERROR: No matching distribution found for tensorflow==2.21.0"], 1)
+    _, problem = call_install(root, "packages")
+    assert re.search(r"course-wheels are not all packages for Python 3\.1[123] on \w+ \w+: .*README.txt", str(problem))
 
 
 @pytest.mark.parametrize(
@@ -839,6 +875,18 @@ def test_a_folder_to_be_marked_is_meant_from_where_the_teacher_stands(monkeypatc
     monkeypatch.setattr(course, "tool", lambda root, name, arguments: called.append((name, arguments)) or 0)
     monkeypatch.chdir(tmp_path)
     assert course.main(["grade", "week 1"]) == 0 and called == [("grade", [str(tmp_path.resolve() / "week 1")])]
+
+
+def test_a_pack_is_made_where_the_teacher_stands(monkeypatch, tmp_path):
+    called = []
+    monkeypatch.setattr(course, "prepare", lambda root, tests=False: called.append(tests))
+    monkeypatch.setattr(course, "tool", lambda root, name, arguments: called.append((name, arguments)) or 0)
+    monkeypatch.chdir(tmp_path)
+    assert course.main(["pack", "room", "--system", "linux", "windows", "--python", "3.12"]) == 0
+    assert course.main(["pack", "room"]) == 0
+    folder = str(tmp_path.resolve() / "room")
+    more = ["--system", "linux", "windows", "--python", "3.12"]
+    assert called == [True, ("pack", [folder, *more]), True, ("pack", [folder])]
 
 
 def test_book_and_slides_have_their_packages_installed_first(monkeypatch):

@@ -37,7 +37,7 @@ def test_every_word_of_the_template_is_filled_in():
     assert {path.parent.name for path in made} == {"heart_sounds", "lessons", "notebooks"}
     for path, text in made.items():
         assert not path.exists()
-        assert not any(word in text for word in ("TOPIC_NAME", "TITLE", "MINUTES", "SECONDS")), path
+        assert not any(word in text for word in ("TOPIC_NAME", "TITLE", "MINUTES", "SECONDS", "FIRST_CELL")), path
 
 
 def test_the_readme_gets_its_row_behind_the_last_one():

@@ -14,6 +14,7 @@ import jupytext
 import nbformat
 
 from course_lib import ROOT
+from course_lib.tools import anywhere
 
 TEMPLATE = Path(__file__).resolve().parent / "template"
 BUDGET = {"reading_minutes": 25, "run_seconds": 20, "peak_memory_mb": 500}
@@ -35,6 +36,7 @@ def files(topic: str, root: Path = ROOT) -> dict[Path, str]:
         "NUMBER": number,
         "MINUTES": str(BUDGET["reading_minutes"]),
         "SECONDS": str(BUDGET["run_seconds"]),
+        "FIRST_CELL": anywhere.first_cell(),
     }
 
     def filled(name):
@@ -81,6 +83,7 @@ def main(arguments: list[str] | None = None) -> str | int:
         [*python, experiment],
         [*python, experiment, "--quick"],
         [*python, "course_lib.tools.run_notebooks", notebook.name[:2], "--save"],
+        [*python, "course_lib.tools.anywhere"],
     ):
         subprocess.run(command, cwd=ROOT, check=True)
     print("The new lesson stands in:", *(path.relative_to(ROOT).as_posix() for path in made), sep="\n  ")
