@@ -20,7 +20,14 @@ from course_lib import ROOT
 from course_lib.tools import pages
 
 COPIED = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "STALE.md", "CITATION.cff", "LICENSE", "LICENSE-CONTENT"]
-COPIED += ["datasets/README.md", "docs/images", "docs/teaching.md", "docs/lessons.md", "docs/without_code.md", "docs/article.md"]
+COPIED += [
+    "datasets/README.md",
+    "docs/images",
+    "docs/teaching.md",
+    "docs/lessons.md",
+    "docs/without_code.md",
+    "docs/article.md",
+]
 # Folders and files of the repository to which pages link and that are no pages: what shows them in the book.
 ELSEWHERE = {"course_lib": "api/index.md", "course_lib/lessons": "api/index.md"}
 INDEX = """\

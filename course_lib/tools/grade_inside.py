@@ -299,8 +299,6 @@ def project(book, content):
     None where the notebook is no capstone. Nothing of the student's has run yet, and nothing is run again: the numbers are
     those that the notebook holds.
     """
-    if importlib.util.find_spec("course_lib.tools.hand_in") is None:
-        return None
     hand_in, path = importlib.import_module("course_lib.tools.hand_in"), Path("hand-in.ipynb")
     path.write_bytes(content)
     try:

@@ -194,7 +194,9 @@ def test_echo_cine_teaches_what_its_datasheet_says():
     oracle = rhythm.pop("oracle: the beats themselves")
     assert ordered.low > 0.9 and oracle.value > 0.99 and ordered.n == 1200
     assert len(rhythm) == 5 and all(one.low > 0.42 and one.high < 0.58 for one in rhythm.values())  # near chance
-    less = {name: one for name, one in found["difference"].items() if name.startswith("curves")}  # errs than the mean frame
+    less = {
+        name: one for name, one in found["difference"].items() if name.startswith("curves")
+    }  # errs than the mean frame
     assert less["curves, frames in order"].high < -1 and less["curves, frames shuffled"].high < -0.5
     lazy, one, mean = (
         found["ejection_fraction"][name].value

@@ -631,7 +631,9 @@ def test_the_page_refuses_what_it_should_and_answers_brains():
     refused = {name for name, content in lesson.demo_files() if explorers._words(content).startswith("No answer.")}
     brains = {name for name, _ in lesson.demo_files() if name.startswith("brain, simulated")}
     foreign = {name for name, _ in lesson.demo_files() if not name.startswith(("brain, simulated", "the mass"))}
-    assert refused & brains == {"brain, simulated: infarct"}  # the price that known patients pay, as the folded answer says
+    assert refused & brains == {
+        "brain, simulated: infarct"
+    }  # the price that known patients pay, as the folded answer says
     assert foreign <= refused and "the mass, a noisy scanner" in refused
     assert not refused & {"the mass, a blurred scanner", "the mass, upside down"}
 
