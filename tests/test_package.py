@@ -18,7 +18,7 @@ from course_lib import ROOT
 LIBRARY = Path(course_lib.__file__).parent
 
 # These import Keras when they are imported.
-KERAS = r"models|explain|gan|lessons\.\w+\.(experiment|layers)"
+KERAS = r"models|explain|gan|lessons\.\w+\.(experiment|layers|release)"
 
 HEAVY = {
     "tensorflow",
