@@ -1,6 +1,5 @@
 """The web book: what its pages take from the repository, what the finished site must not have, and a reader's browser."""
 
-import base64
 import importlib
 import json
 import re
@@ -110,17 +109,6 @@ def test_a_docstring_becomes_markdown(tmp_path):
     assert "{py:function} library.a.f(x, *, n=3)" in text
     assert "- x: array \\<h, w>,\n    in `a*b`.\n- n: number.\n\nReturns x \\* n." in text
     assert "{py:class} library.a.C(size)" in text and "{py:method} go(far=1)" in text and "_private" not in text
-
-
-def test_the_readmes_picture_of_lesson_01_is_the_one_in_the_lesson():
-    """explorer.png shows controls, which no stored picture has."""
-    picture = base64.b64encode((ROOT / "docs" / "images" / "paddings.png").read_bytes()).decode()
-    stored = [o["data"].get("image/png", "") for c in NOTEBOOKS["01_convolution.ipynb"]["cells"] for o in data_of(c)]
-    assert picture in ["".join(text).replace("\n", "") for text in stored], "save it from the lesson anew"
-
-
-def data_of(cell):
-    return [output for output in cell.get("outputs", []) if "data" in output]
 
 
 # ---- What a finished site must not have
