@@ -79,7 +79,7 @@ def test_the_address_stands_nowhere_else():
     paths = [path for top in files for path in ([top] if top.is_file() else top.rglob("*")) if path.is_file()]
     place = anywhere.address()
     for path in paths:
-        if path.suffix in {".png", ".svg", ".ipynb"}:
+        if path.suffix in {".png", ".gif", ".svg", ".ipynb"}:
             continue
         for found in re.findall(r"https://github\.com/[\w-]+/[\w.-]+", path.read_text("utf-8")):
             assert found in (place, "https://github.com/NAME/REPOSITORY"), f"{path.relative_to(ROOT)} names {found}"
