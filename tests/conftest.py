@@ -5,6 +5,10 @@ import tempfile
 from pathlib import Path
 
 
+def pytest_addoption(parser):
+    parser.addoption("--every-lesson", action="store_true", help="test_browser.py: all lessons, not the first alone")
+
+
 def pytest_configure(config):
     """Before any test module is imported: processes that tests start inherit these settings."""
     folder = tempfile.TemporaryDirectory(prefix="course-tests-", ignore_cleanup_errors=True)

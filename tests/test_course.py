@@ -953,7 +953,8 @@ def test_save_stores_outputs_and_nothing_that_changes_between_runs(notebooks, ca
         notebooks,
         "01_one.ipynb",
         "import os, sys\nfrom pathlib import Path\nprint(1)\nsys.stdout.flush()\nprint(2)",
-        "import ipywidgets\nipywidgets.IntSlider()",
+        "from course_lib import explorers\ncontrols = {'size': explorers.slider('Size', 1, 3, 2)}\n"
+        "explorers.Explorer(lambda figure, size: None, controls, alt='empty', caption='Nothing.').show()",
         "assert Path(os.environ['COURSE_WORK']).samefile('.')\n_ = Path('progress.json').write_text('{}')",
         "import course_lib\n[course_lib.__file__, sys.executable]",
         course={"run_seconds": 1000, "peak_memory_mb": 1},
@@ -962,10 +963,13 @@ def test_save_stores_outputs_and_nothing_that_changes_between_runs(notebooks, ca
     first = snapshot(notebooks)
     assert list(first) == ["01_one.ipynb"]
     notebook = nbformat.read(notebooks / "01_one.ipynb", as_version=4)
-    _, printed, widget, _, where = notebook.cells
+    _, printed, explorer, _, where = notebook.cells
     assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3, 4]
     assert [output.text for output in printed.outputs] == ["1\n2\n"]
-    assert widget.outputs == []
+    assert [list(output.data) for output in explorer.outputs] == [
+        ["image/png", "text/plain"],
+        ["text/markdown", "text/plain"],
+    ]
     assert ast.literal_eval(where.outputs[0].data["text/plain"]) == [course_lib.__file__, sys.executable]
     assert all("execution" not in cell.metadata for cell in notebook.cells)
     assert set(notebook.metadata) == {"course", "kernelspec", "language_info"}

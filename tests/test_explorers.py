@@ -152,8 +152,8 @@ def _shown(monkeypatch):
 def test_show_emits_widget_picture_caption(monkeypatch, capfd):
     outputs = _shown(monkeypatch)
     assert _explorer().show() is None
-    (live, _), (still, metadata), (caption, _) = outputs
-    assert list(live) == [WIDGET]
+    (live, _), (still, metadata), (caption, _), (style, _) = outputs
+    assert list(live) == [WIDGET] and style["text/html"].startswith("<style")
     assert "image/png" in still and metadata["image/png"]["alt"] == "a line that rises from left to right"
     assert "as steep as you make it" in caption["text/markdown"]
     assert capfd.readouterr() == ("", "")

@@ -26,6 +26,11 @@ def _labelled(label):
 _HIDE_STILL = """<style>
 .jp-OutputArea-child:has(.course-explorer) + .jp-OutputArea-child:has(img) { display: none }
 </style>"""
+# In a notebook that was saved live and opened again, JupyterLab says "model not found" in place of the explorer. The
+# still picture stands below it, so this style sheet, which is saved with the notebook, hides the sentence.
+_HIDE_LOST = """<style class="course-explorer-lost">
+.jp-OutputArea-output.jupyter-widgets:not(:has(*)) { display: none }
+</style>"""
 
 
 _DPI, _SHARP = 100, 2  # pixels of the page for an inch, and of the live picture for one of those
@@ -147,6 +152,7 @@ class Explorer:
         box.add_class("course-explorer")
         display(box)
         plot.show_png(still.getvalue(), self.alt, self.caption)
+        display({"text/html": _HIDE_LOST, "text/plain": ""}, raw=True)
 
     def _update(self, _change=None):
         if self._paused:
