@@ -23,15 +23,9 @@ def _labelled(label):
 
 # A live explorer hides the still picture that follows it in the same output. Where no kernel runs, this
 # style sheet is not there either, and the reader sees the still picture.
-_HIDE_STILL = """<style>
-.jp-OutputArea-child:has(.course-explorer) + .jp-OutputArea-child:has(img) { display: none }
-</style>"""
-# In a notebook that was saved live and opened again, JupyterLab says "model not found" in place of the explorer. The
-# still picture stands below it, so this style sheet, which is saved with the notebook, hides the sentence.
-_HIDE_LOST = """<style class="course-explorer-lost">
-.jp-OutputArea-output.jupyter-widgets:not(:has(*)) { display: none }
-</style>"""
-
+_HIDE_STILL = "<style>.jp-OutputArea-child:has(.course-explorer) + :has(img) { display: none }</style>"
+# A notebook that was saved live and opened again would say "model not found" above the still picture.
+_HIDE_LOST = '<style class="course-lost">.jp-OutputArea-output.jupyter-widgets:not(:has(*)) { display: none }</style>'
 
 _DPI, _SHARP = 100, 2  # pixels of the page for an inch, and of the live picture for one of those
 _ONLY_FOR_SCREEN_READERS = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"

@@ -192,7 +192,7 @@ def tidy(notebook):
             # A stored widget is a random number that shows as "model not found"; explorers store a picture beside it.
             # So what hides that sentence (course_lib/explorers/base.py) has nothing to hide.
             kept = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
-            cell.outputs = [o for o in kept if "course-explorer-lost" not in o.get("data", {}).get("text/html", "")]
+            cell.outputs = [o for o in kept if "course-lost" not in o.get("data", {}).get("text/html", "")]
 
 
 def save(notebook, path):
