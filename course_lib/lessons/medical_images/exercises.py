@@ -990,7 +990,7 @@ left_or_right = Choice(
     replies={
         "a": "Ours let every mirrored image pass; a better one would still guess wrong for a heart that lies on the right.",
         "b": "Image Orientation says towards which side column numbers grow. It is right as long as both stay together.",
-        "c": "The halves of a brain differ a little, but from person to person in either direction.",
+        "c": "The halves differ a little on average, but not in everyone in the same way: one image does not tell its sides by it.",
         "d": "If it is burnt into the pixels, it is mirrored too and can be noticed; many images carry no such letter.",
     },
     hints=("Where does a file say where the patient's left is?",),
