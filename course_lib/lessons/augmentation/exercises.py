@@ -70,8 +70,8 @@ source_pixel = Coding(
     mistakes=(
         Mistake(
             lambda row, column, degrees, shape: _source_pixel(row, column, -degrees, shape),
-            "Your results are those of a turn the other way round. Not where a pixel goes is asked, but where the output's "
-            "pixel comes from: compare the signs of your sines with the formula.",
+            "Your results are those of a turn the other way round. The question is not where a pixel goes but where "
+            "the output's pixel comes from: compare the signs of your sines with the formula.",
         ),
         Mistake(
             lambda row, column, degrees, shape: _source_pixel(row, column, np.rad2deg(degrees), shape),
@@ -247,7 +247,7 @@ forbidden_flip = Choice(
     answer="b",
     replies={
         "a": "A mass on the left is a mass on the right after the flip: for the question whether there is one, nothing "
-        "changes. (If the network shall also say where, the answer has to be flipped.)",
+        "changes. (If the network is also to say where, the answer has to be flipped.)",
         "b": "After the flip the picture shows the other kidney, and the label is wrong. Flip the label along, or do not "
         "flip.",
         "c": "A tissue section lies on the glass either way round, and a share of its area does not know left from right.",

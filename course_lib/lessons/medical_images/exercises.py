@@ -444,14 +444,14 @@ sort_slices = Coding(
                 _sort_slices(positions, orientation)[0][::-1],
                 _sort_slices(positions, orientation)[1],
             ),
-            "The distance is right, the order is the reverse, as with the normal Y × X: the slices shall grow along X × Y.",
+            "The distance is right, the order is the reverse, as with the normal Y × X. The order has to follow X × Y.",
         ),
         Mistake(
             lambda positions, orientation: (
                 np.argsort(_sort_slices(positions, orientation)[0]),
                 _sort_slices(positions, orientation)[1],
             ),
-            "Your results say for each slice which place it gets. Wanted is for each place which slice comes there.",
+            "Your results say for each slice which place it gets. The task asks for the opposite: for each place, the slice that belongs there.",
         ),
         Mistake(
             lambda positions, orientation: (
