@@ -293,8 +293,8 @@ validation_at_chance = Choice(
     name="validation_at_chance",
     answer="a",
     replies={
-        "a": "In `fit` batch norm uses the batch, in `predict` its running averages. After few steps these are still what "
-        "they were at the start, and the layers after it see numbers they were never trained on.",
+        "a": "In `fit` batch norm uses the batch, in `predict` its running averages. After few steps these are still near "
+        "what they were at the start, and the layers after it see numbers they were never trained on.",
         "b": "Then the training accuracy would not rise either.",
         "c": "An unlucky split costs some points. It cannot cost everything.",
         "d": "Overfitting comes late: validation first gets better with training, and then worse. It does not stay at "
