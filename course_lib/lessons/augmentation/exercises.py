@@ -70,8 +70,8 @@ source_pixel = Coding(
     mistakes=(
         Mistake(
             lambda row, column, degrees, shape: _source_pixel(row, column, -degrees, shape),
-            "Your results are those of a turn the other way round. Not where a pixel goes is asked, but where the output's "
-            "pixel comes from: compare the signs of your sines with the formula.",
+            "Your results are those of a turn the other way round. The question is not where a pixel goes but where "
+            "the output's pixel comes from: compare the signs of your sines with the formula.",
         ),
         Mistake(
             lambda row, column, degrees, shape: _source_pixel(row, column, np.rad2deg(degrees), shape),
@@ -247,7 +247,7 @@ forbidden_flip = Choice(
     answer="b",
     replies={
         "a": "A mass on the left is a mass on the right after the flip: for the question whether there is one, nothing "
-        "changes. (If the network shall also say where, the answer has to be flipped.)",
+        "changes. (If the network is also to say where, the answer has to be flipped.)",
         "b": "After the flip the picture shows the other kidney, and the label is wrong. Flip the label along, or do not "
         "flip.",
         "c": "A tissue section lies on the glass either way round, and a share of its area does not know left from right.",
@@ -328,6 +328,12 @@ def _random_gain_accept(result, images, low, high, seed):
     return None
 
 
+def _is_moved_on(gains, others):
+    """Whether the gains are others, moved by one or two images."""
+    pairs = [pair for k in (1, 2) for pair in ((gains[k:], others[:-k]), (others[k:], gains[:-k]))]
+    return any(np.abs(np.corrcoef(*pair)[0, 1]) > 0.3 for pair in pairs)
+
+
 def _random_gain_accept_all(results, inputs):
     known = {}  # {seed: gains of the large batch}
     for result, (images, low, high, seed) in zip(results, inputs, strict=True):
@@ -340,6 +346,11 @@ def _random_gain_accept_all(results, inputs):
             )
         if any(other != seed and np.abs(np.corrcoef(gains, g)[0, 1]) > 0.3 for other, g in known.items()):
             return "Two seeds gave you the same gains, or nearly. Where does the seed come in?"
+        if any(other != seed and _is_moved_on(gains, g) for other, g in known.items()):
+            return (
+                "The gains of one seed are those of the next seed, moved on by an image, as when each image gets a generator "
+                "with `seed + i`. Make one generator and let it draw all gains."
+            )
         share = (np.sort(gains) - low) / (high - low)  # even draws lie near the line from 0 to 1, though not on it
         distance = np.sqrt(n) * np.abs(share - (np.arange(n) + 0.5) / n).max()
         if distance > 2.2 or np.abs(np.corrcoef(gains[1:], gains[:-1])[0, 1]) > 0.3:
@@ -358,6 +369,11 @@ def _gained(gains_of, then=lambda pixels: np.clip(pixels, 0, 1)):
 
 def _uniform(rng, low, high, n):
     return rng.uniform(low, high, n)
+
+
+def _each_with_its_own_seed(images, low, high, seed):
+    gains = [np.random.default_rng(seed + place).uniform(low, high) for place in range(len(images))]
+    return np.clip(images * np.reshape(gains, (-1, 1, 1, 1)), 0, 1)
 
 
 _MANY = _random_gain_inputs()[4:8]
@@ -410,6 +426,7 @@ random_gain = Coding(
         Wrong(_gained(lambda rng, low, high, n: rng.uniform(0.5, 1.5, n)), _MANY),
         Wrong(_gained(lambda rng, low, high, n: np.random.default_rng().uniform(low, high, n)), _MANY),
         Wrong(_gained(lambda rng, low, high, n: np.random.default_rng(42).uniform(low, high, n)), _MANY),
+        Wrong(_each_with_its_own_seed, _MANY),
         Wrong(_gained(_uniform, lambda pixels: pixels / np.maximum(pixels.max((1, 2, 3), keepdims=True), 1)), _MANY),
         Wrong(_gained(_uniform, lambda pixels: pixels / max(pixels.max(), 1)), _MANY),
         Wrong(_gained(_uniform, lambda pixels: np.where(pixels > 0.5, 1, pixels)), _MANY),

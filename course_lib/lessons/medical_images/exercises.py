@@ -368,6 +368,14 @@ def _sort_slices_by_ends(positions, orientation):
     return np.array(order), (max(along) - min(along)) / (len(along) - 1)
 
 
+_AXIAL = np.array([1.0, 0, 0, 0, 1, 0])
+_GAP = (np.array([[-72, -143, z] for z in (4.0, 10, 0, 2)]), _AXIAL)  # steps of 2, 2 and 6 mm
+_GAP_IN_FRONT = (np.array([[7.5, y, 30] for y in (-8.0, -15, -10, -6)]), np.array([1.0, 0, 0, 0, 0, -1]))
+# The table moves along z and the slices are tilted, so that they also slide past each other.
+_TILTED_GANTRY = (np.array([[5.0, -90, z] for z in (16, 10, 13, 19)]), np.array([1, 0, 0, 0, np.cos(0.3), np.sin(0.3)]))
+_SLIDING = (np.array([[2.0, 0, 4], [0, 0, 0], [1, 0, 2]]), _AXIAL)
+
+
 def _sort_slices_inputs():
     c, s = np.cos(0.4), np.sin(0.4)
     tilted = np.array([1, 0, 0, 0, c, s])
@@ -381,12 +389,36 @@ def _sort_slices_inputs():
         (start + np.array([0, 4, 2, -2])[:, None] * np.array([0.0, 1, 0]), coronal),
         (start + np.array([1.5, 0, -1.5])[:, None] * np.array([1.0, 0, 0]), sagittal),
         (np.array([[0, 0, -8], [0, 0, -18], [0, 0, -28], [0, 0, 2]]), np.array([1, 0, 0, 0, 1, 0])),
+        *(_GAP, _GAP_IN_FRONT, _TILTED_GANTRY, _SLIDING),
     ]
 
 
 def _along_z(positions, orientation):
     order = np.argsort(positions[:, 2])
     return order, np.diff(positions[order, 2]).mean()
+
+
+def _distance_of(measure):
+    """The answer with the right order, whose distance is measure(positions in this order, their places along the normal)."""
+
+    def answer(positions, orientation):
+        along = positions @ np.cross(orientation[:3], orientation[3:])
+        order = np.argsort(along)
+        return order, measure(positions[order], along[order])
+
+    return answer
+
+
+def _straight(positions, along):
+    return np.linalg.norm(np.diff(positions, axis=0), axis=1).mean()
+
+
+def _along_main_axis(positions, orientation):
+    normal = np.cross(orientation[:3], orientation[3:])
+    axis = np.argmax(np.abs(normal))
+    along = positions[:, axis] * np.sign(normal[axis])
+    order = np.argsort(along)
+    return order, np.diff(along[order]).mean() / np.abs(normal[axis])
 
 
 def _with_normal(positions, normal):
@@ -412,14 +444,14 @@ sort_slices = Coding(
                 _sort_slices(positions, orientation)[0][::-1],
                 _sort_slices(positions, orientation)[1],
             ),
-            "The distance is right, the order is the reverse, as with the normal Y × X: the slices shall grow along X × Y.",
+            "The distance is right, the order is the reverse, as with the normal Y × X. The order has to follow X × Y.",
         ),
         Mistake(
             lambda positions, orientation: (
                 np.argsort(_sort_slices(positions, orientation)[0]),
                 _sort_slices(positions, orientation)[1],
             ),
-            "Your results say for each slice which place it gets. Wanted is for each place which slice comes there.",
+            "Your results say for each slice which place it gets. The task asks for the opposite: for each place, the slice that belongs there.",
         ),
         Mistake(
             lambda positions, orientation: (
@@ -429,8 +461,26 @@ sort_slices = Coding(
             "Your distances are those of the whole length divided by the number of slices. Between n slices there are "
             "n − 1 gaps.",
         ),
+        Mistake(
+            _distance_of(lambda positions, along: along[1] - along[0]),
+            "The order is right. Your distances are those between the first two slices; elsewhere a slice may be missing, "
+            "so take the mean over all steps.",
+        ),
+        Mistake(
+            _distance_of(_straight),
+            "The order is right. Your distances are straight lines from one Image Position to the next. Slices may slide "
+            "past each other as well: only the part along the normal counts.",
+        ),
     ),
     wrong=(
+        Wrong(_distance_of(lambda positions, along: np.median(np.diff(along))), _GAP),
+        Wrong(_distance_of(lambda positions, along: np.diff(along).min()), _GAP),
+        Wrong(_distance_of(lambda positions, along: along[-1] - along[-2]), _GAP),
+        Wrong(
+            _distance_of(lambda positions, along: np.linalg.norm(positions[-1] - positions[0]) / (len(along) - 1)),
+            _TILTED_GANTRY,
+        ),
+        Wrong(_along_main_axis, _TILTED_GANTRY),
         Wrong(
             lambda positions, orientation: (np.arange(len(positions)), _sort_slices(positions, orientation)[1]),
             (np.array([[0.0, 0, 4], [0, 0, 2], [0, 0, 0]]), np.array([1.0, 0, 0, 0, 1, 0])),
@@ -784,6 +834,9 @@ def _split_by_sampling(groups, fraction, seed):
     return sorted(set(range(len(groups))) - set(test)), test
 
 
+_NINE = (np.repeat(np.arange(9), 3), 0.3, 4)  # 2.7 patients: three, and not two
+
+
 def _split_inputs():
     rng = np.random.default_rng(8)
     four_each = np.repeat(np.arange(20), 4)
@@ -791,7 +844,7 @@ def _split_inputs():
     gaps = rng.permutation(np.repeat(rng.permutation(1000)[:16], rng.integers(1, 5, 16)))
     small = (np.array([7, 7, 3, 9, 3, 5, 9, 9]), 0.5, 3)
     return [small, *((four_each, 0.25, seed) for seed in (0, 1, 2, 3, 0)), *((uneven, 0.2, seed) for seed in (0, 5, 1)),
-            (uneven, 0.3, 6), (uneven, 0.3, 7), (gaps, 0.5, 11), (gaps, 0.5, 12)]  # fmt: skip
+            (uneven, 0.3, 6), (uneven, 0.3, 7), (gaps, 0.5, 11), (gaps, 0.5, 12), _NINE]  # fmt: skip
 
 
 def _split_accept(result, groups, fraction, seed):
@@ -808,7 +861,10 @@ def _split_accept(result, groups, fraction, seed):
         return f"{len(shared)} of {len(np.unique(groups))} patients have images on both sides."
     patients, chosen = np.unique(groups), np.unique(groups[test])
     if len(chosen) != round(fraction * len(patients)):
-        return f"{len(chosen)} of {len(patients)} patients are in the test part; the fraction asked for was {fraction}."
+        return (
+            f"{len(chosen)} of {len(patients)} patients are in the test part; the fraction asked for was {fraction}, which "
+            f"makes {fraction * len(patients):.3g} of them, to be rounded."
+        )
     return None
 
 
@@ -862,6 +918,11 @@ def _split_with_replacement(groups, fraction, seed):
     return _chosen(groups, fraction, lambda patients, n: np.random.default_rng(seed).choice(patients, n))
 
 
+def _cut_off(fraction, seed):
+    """A choice of patients whose number is cut off instead of rounded."""
+    return lambda patients, n: np.random.default_rng(seed).permutation(patients)[: int(fraction * len(patients))]
+
+
 _SEEDS = [(np.repeat(np.arange(20), 4), 0.25, seed) for seed in (0, 1, 2, 3, 4, 0)]
 
 
@@ -893,6 +954,7 @@ split_by_patient = Coding(
     ),
     wrong=(
         Wrong(_split_with_replacement, (np.repeat(np.arange(20), 2), 0.5, 3)),
+        Wrong(lambda groups, fraction, seed: _chosen(groups, fraction, _cut_off(fraction, seed)), _NINE),
         Wrong(lambda groups, fraction, seed: _split_by_patient(groups, fraction, 42), _SEEDS),
         Wrong(lambda groups, fraction, seed: _split_by_patient(groups, fraction, seed % 2), _SEEDS),
         Wrong(lambda groups, fraction, seed: _split_by_patient(groups, fraction, None), _SEEDS),
@@ -928,7 +990,7 @@ left_or_right = Choice(
     replies={
         "a": "Ours let every mirrored image pass; a better one would still guess wrong for a heart that lies on the right.",
         "b": "Image Orientation says towards which side column numbers grow. It is right as long as both stay together.",
-        "c": "The halves of a brain differ a little, but from person to person in either direction.",
+        "c": "The halves differ a little on average, but not in everyone in the same way: one image does not tell its sides by it.",
         "d": "If it is burnt into the pixels, it is mirrored too and can be noticed; many images carry no such letter.",
     },
     hints=("Where does a file say where the patient's left is?",),

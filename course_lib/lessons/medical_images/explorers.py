@@ -32,7 +32,7 @@ def window_level() -> Explorer:
             "width": slider("Width (HU)", 10, 2500, width, 10),
             "clipped": switch("Colour what is cut off", False),
         },
-        alt="Left: a CT of a vertebra between two lungs. Right: the histogram of its Hounsfield units with three peaks, "
+        alt="Left: a CT of a vertebra between two lungs. Right: the histogram of its Hounsfield units with four peaks, "
         "and a ramp from black to white over the window.",
         caption="A real CT through a window. Right: how many pixels have which value, and the grey each value gets; "
         "values left of the ramp are black, values right of it white.",

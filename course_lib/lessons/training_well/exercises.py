@@ -260,7 +260,7 @@ warm_cosine = Coding(
         Mistake(_after(lambda s, n, w: 1 - _done(s, n, w)), "Your results fall along a straight line, not a cosine."),
         Mistake(
             _after(lambda step, steps, warm: math.cos(math.pi / 2 * _done(step, steps, warm))),
-            "Your results behind the warm-up are those of a quarter of a wave. Half a wave comes to 0 slowly, too.",
+            "Your results after the warm-up are those of a quarter of a wave. Half a wave comes to 0 slowly, too.",
         ),
     ),
     wrong=(
@@ -293,8 +293,8 @@ validation_at_chance = Choice(
     name="validation_at_chance",
     answer="a",
     replies={
-        "a": "In `fit` batch norm uses the batch, in `predict` its running averages. After few steps these are still what "
-        "they were at the start, and the layers behind see numbers they were never trained on.",
+        "a": "In `fit` batch norm uses the batch, in `predict` its running averages. After few steps these are still near "
+        "what they were at the start, and the layers after it see numbers they were never trained on.",
         "b": "Then the training accuracy would not rise either.",
         "c": "An unlucky split costs some points. It cannot cost everything.",
         "d": "Overfitting comes late: validation first gets better with training, and then worse. It does not stay at "
@@ -468,7 +468,7 @@ early_stopping = Coding(
         Mistake(lambda v, p: _early_stopping(v, p + 1), "Your results wait one epoch longer than `patience`."),
         Mistake(
             lambda val_losses, patience: (_early_stopping(val_losses, patience)[0], int(np.argmin(val_losses)) + 1),
-            "Some of your best epochs lie behind the stop: those epochs were never trained.",
+            "Some of your best epochs lie after the stop: those epochs were never trained.",
         ),
         Mistake(lambda v, p: (len(v), int(np.argmin(v)) + 1), "Your results never stop before the end of the list."),
     ),
@@ -675,7 +675,7 @@ standardise = Coding(
         ),
         Mistake(
             _scaled(_both),
-            "No NaN any more. But your results are those of numbers from both parts: what will validate has been seen.",
+            "No NaN any more. But your results are those of numbers from both parts: the validation images have been used already.",
         ),
         Mistake(
             lambda train, val: (_standardise(train, train)[0], _standardise(val, val)[0]),

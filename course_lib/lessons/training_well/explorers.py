@@ -53,6 +53,10 @@ def _draw_stored_runs(figure, optimiser, schedule, place):
             epochs = np.arange(1, len(loss) + 1)
             middle.plot(epochs, loss, style, color=plot.COLOURS[colour], lw=1.4)
             third.plot(epochs, np.where(np.isnan(loss), np.nan, accuracy), style, color=plot.COLOURS[colour], lw=1.4)
+    if all(run[part][0][0] is None for run in every[rate] for part in ("train", "val")):  # not a single point to draw
+        for ax in (middle, third):
+            ax.set_xlim(0, len(every[rate][0]["train"]) + 1)
+            ax.text(0.5, 0.75, "the loss is NaN\nfrom the first epoch on", transform=ax.transAxes, ha="center")
     middle.axhline(np.log(CLASSES), color="0.5", lw=1, ls=":")
     middle.set(xlabel="epoch", ylim=(0, 2.4), title="loss (cut off at 2.4)")
     third.axhline(1 / CLASSES, color="0.5", lw=1, ls=":")
