@@ -45,7 +45,10 @@ def test_in_the_race_each_optimiser_wins_somewhere():
     losses = race(explorers.LINE, 0.3, 64)
     assert losses["SGD"] > 1000 and losses["momentum"] > 1000 and losses["Adam"] < 0.1
     losses = race(explorers.LINE_CENTRED, 0.3, 1)
-    assert losses["SGD"] < losses["Adam"] < 1 < losses["momentum"]
+    assert losses["SGD"] < 1 and losses["Adam"] < 1 < losses["momentum"]
+    paths, points = explorers._race(explorers.LINE_CENTRED, 0.3, 64), explorers._points(explorers.LINE_CENTRED)
+    at_25 = {n: explorers._loss_and_gradient(explorers.LINE_CENTRED, p[25], *points)[0] for n, p in paths.items()}
+    assert at_25["SGD"] < 0.08 and min(at_25["momentum"], at_25["Adam"]) > 2 * at_25["SGD"]
 
 
 def test_tiles_keep_every_map_in_its_place():

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from course_lib.exercises import Choice, Coding, Mistake, Wrong, progress
+from course_lib.exercises import Choice, Coding, Mistake, Wrong, compare, progress
 
 TOPIC = "activation"
 
@@ -186,10 +186,24 @@ def _stable_tanh_inputs():
     ]
 
 
+def _stable_tanh_accept(result, x):
+    """Closer than exercises usually ask: tanh(5) is 1 to four digits, and a ramp that stops there is no tanh."""
+    if complaint := compare.difference(result, _stable_tanh(x)):
+        return complaint
+    off = np.abs(np.asarray(result, dtype=float) - np.tanh(np.asarray(x, dtype=float)))
+    if off.max() > 1e-5:
+        place = float(np.asarray(x).flat[off.argmax()])
+        return (
+            f"at x = {place:g} your result is off in the fifth digit, more than rounding. Do you cut x off too early?"
+        )
+    return None
+
+
 stable_tanh = Coding(
     topic=TOPIC,
     name="stable_tanh",
     reference=_stable_tanh,
+    accept=_stable_tanh_accept,
     also_correct=(
         lambda x: 2 / (1 + np.exp(-2 * x)) - 1,
         lambda x: (
@@ -226,6 +240,7 @@ stable_tanh = Coding(
         Wrong(lambda x: np.sign(x), (np.array([0.5]),)),
         Wrong(lambda x: 1 / (1 + np.exp(-2 * np.clip(x, -300, 300))), (np.array([0.5]),)),
         Wrong(lambda x: _stable_tanh(np.clip(x, -3, 3)), (np.array([5.0]),)),
+        Wrong(lambda x: _stable_tanh(np.clip(x, -5, 5)), (np.array([20.0]),)),
         Wrong(lambda x: _stable_tanh(np.maximum(x, 0)), (np.array([-0.5]),)),
         Wrong(lambda x: x / (1 + np.abs(x)), (np.array([0.5]),)),
         Wrong(lambda x: _stable_tanh(x) * 0.999, (np.array([5.0]),)),

@@ -39,7 +39,7 @@ def neuron() -> Explorer:
             "x": slider("Input x", -4.0, 4.0, 2.0, step=0.25),
         },
         alt="Left: an activation function and its slope over z, with the flat parts shaded and a dot at z = w·x + b. "
-        "Right: the neuron's output over its input x, with its gradient, and a dot at x.",
+        "Right: the neuron's output over its input x, with its slope, and a dot at x.",
         caption=f"One neuron, a = f(w·x + b). Solid: the output; dashed: its slope. Shaded: the function's slope is below {_FLAT}, "
         "where the neuron hardly reacts and hardly learns. The dot is the same neuron in both pictures.",
         size=(10, 3.6),

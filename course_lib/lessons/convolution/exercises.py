@@ -183,6 +183,7 @@ def _output_size_inputs():
         *[(3, 3, 1, 0), (3, 3, 1, 1), (128, 3, 1, 0), (28, 5, 1, 2), (7, 3, 2, 0), (224, 7, 2, 3), (10, 2, 3, 1)],
         *[(6, 2, 1, 0), (9, 4, 2, 1), (1, 1, 1, 0), (5, 1, 3, 0), (8, 3, 5, 0), (4, 6, 2, 1), (100, 11, 4, 2)],
         *[(8, 3, 3, 0), (300, 5, 3, 1)],  # two thirds to be rounded down; a second large image
+        *[(5, 1, 2, 2), (6, 3, 1, 3)],  # more padding than keeps the size
     ]
 
 
@@ -235,6 +236,7 @@ output_size = Coding(
         Wrong(lambda n, k, s, p: (n + 2 * p - k) // min(s, 3) + 1, (20, 3, 4, 0)),
         Wrong(lambda n, k, s, p: math.ceil((n + 2 * p - k) / s + 0.5), (8, 3, 3, 0)),
         Wrong(lambda n, k, s, p: (n + 2 * p - k) // s + 1 if n < 200 else 112, (300, 3, 1, 0)),
+        Wrong(lambda n, k, s, p: (n + 2 * min(p, k // 2) - k) // s + 1, (7, 3, 1, 2)),
     ),
     integers=False,
     hints=(

@@ -333,6 +333,7 @@ def _max_pool_gradient_inputs():
         (np.array([[1.0, 5, 0, 7], [5, 0, 7, 7]]), np.array([[2.0, -3]]), 2),
         (np.array([[-2000.1, -2000], [-2000.3, -1999.9]]), np.array([[1.5]]), 2),
         (rng.normal(size=(3, 2)), rng.normal(size=(3, 2)), 1),
+        (np.array([[1.0, 1.000001], [0.25, -3]]), np.array([[2.5]]), 2),  # nearly a tie, and none
     ]
 
 
@@ -386,6 +387,12 @@ max_pool_gradient = Coding(
         Wrong(
             lambda image, upstream, window: _max_pool_gradient(image, upstream, window) / window**2,
             (np.eye(2), np.array([[1.0]]), 2),
+        ),
+        Wrong(
+            lambda image, upstream, window: _max_pool_gradient(
+                np.isclose(image, _spread(_maxima(image, window), window)), upstream, window
+            ),
+            (np.array([[7.0, 7.00001], [3, 4]]), np.array([[2.0]]), 2),
         ),
     ),
     hints=(

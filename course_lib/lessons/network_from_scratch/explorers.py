@@ -42,7 +42,7 @@ def computation_graph() -> Explorer:
         alt="A graph from the input x through two hidden units to the prediction and the loss. Each node carries its "
         "value in blue and its gradient in red.",
         caption="A network with one input and two hidden units. Blue, left to right: the values. Red, right to left: by "
-        "how much the loss changes per unit of each number. A grey path carries no gradient: its ReLU is off.",
+        "how much the loss changes per unit of each number. A grey arrow carries nothing back: a ReLU is off, or a factor is 0.",
         size=(9.5, 4.4),
     )
 
