@@ -128,7 +128,8 @@ def recipes(metric, truth, first, second, *, groups=None, level=0.95, repeats=10
     one network and run 0 of another have nothing in common. One seed fewer is drawn than there are, which makes the
     spread over few seeds right (Rao & Wu 1988), and the more of it is due to seeds, the more the interval is widened,
     from the normal to Student's distribution (Satterthwaite 1946).
-    It is somewhat too wide where neither seeds nor patients matter much.
+    It is somewhat too wide where neither seeds nor patients matter much. What has no seeds (a rule, or "no difference") is
+    given as one answer repeated; the spread of seeds is then known from the other recipe alone.
     Errors as for `bootstrap`, and ValueError for fewer than three seeds.
     """
     from scipy.stats import t as student
@@ -147,11 +148,14 @@ def recipes(metric, truth, first, second, *, groups=None, level=0.95, repeats=10
 
     reach = bounds[1] - bounds[0]
     drawn = _drawn(gain, [truth, *first, *second], groups, level, repeats, seed, (-reach, reach))
-    z, free = NormalDist().inv_cdf(0.5 + level / 2), len(first) + len(second) - 2
+    z = NormalDist().inv_cdf(0.5 + level / 2)
     scores = [[metric(truth, answer) for answer in answers] for answers in (first, second)]
     if drawn.method == ALIKE:
         _check_bounds(scores[0][0], bounds)
-    of_seeds = sum(np.var(each, ddof=1) / len(each) for each in scores)
+    spreads = [np.var(each, ddof=1) / len(each) for each in scores]
+    of_seeds = sum(spreads)
+    # A recipe without seeds, the same answers repeated, adds no knowledge of how far seeds differ.
+    free = sum(len(each) - 1 for each, own in zip(scores, spreads, strict=True) if own > 1e-12 * of_seeds) or 1
     part = of_seeds / ((drawn.high - drawn.low) / 2 / z) ** 2  # of the variance
     wider = student.ppf(0.5 + level / 2, free / max(min(part, 1) ** 2, 1e-9)) / z
     low, high = (float(drawn.value + wider * (limit - drawn.value)) for limit in drawn[1:3])
