@@ -75,7 +75,8 @@ m_mode = Coding(
         "`clip[:, :, column]` keeps time and rows. Is time the axis that should run to the right?",
         "The result has the shape (rows, frames): turn (frames, rows) around with `.T`.",
     ),
-    why="This is how ultrasound machines have drawn motion since before they could draw images: one line, over time.",
+    why="This is how the first echocardiograms were drawn, in the 1950s, before any machine could show the heart as a moving "
+    "picture: one line, over time.",
 )
 
 
