@@ -45,17 +45,8 @@ def _rnn_step_inputs():
         (rng.normal(size=3), *_states(rng, 2, 1), *_weights(rng, 3, 2, 1)),
         (rng.normal(size=(4, 2)), *_states(rng, (4, 3), 1), *_weights(rng, 2, 3, 1)),  # four clips at once
         _arrays([2, 1], [0.5], [[1], [-2]], [[1]], [1]),
-        (
-            1000 * rng.normal(size=2),
-            *_states(rng, 2, 1),
-            *_weights(rng, 2, 2, 1),
-        ),  # large inputs: the tanh is at its end
+        (1000 * rng.normal(size=2), *_states(rng, 2, 1), *_weights(rng, 2, 2, 1)),  # large: the tanh is at its end
     ]
-
-
-def _tanh_of_exponentials(x, h, w_x, w_h, b):
-    z = x @ w_x + h @ w_h + b
-    return (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z))  # ∞/∞ for large z
 
 
 _ONE_STEP = (lambda rng: (rng.normal(size=2), *_states(rng, 3, 1), *_weights(rng, 2, 3, 1)))(np.random.default_rng(31))
@@ -90,7 +81,10 @@ rnn_step = Coding(
         Wrong(lambda x, h, w_x, w_h, b: np.tanh(x @ w_x + h @ w_h) + b, _ONE_STEP),
         Wrong(lambda x, h, w_x, w_h, b: np.tanh(x @ w_x + h @ w_h + b.sum()), _ONE_STEP),
         Wrong(lambda x, h, w_x, w_h, b: np.clip(x @ w_x + h @ w_h + b, -1, 1), _ONE_STEP),
-        Wrong(_tanh_of_exponentials, (*_arrays([900.0], [0.5], [[1.0]], [[0.5]], [0.1]),)),
+        Wrong(
+            lambda x, h, w_x, w_h, b: ((e := np.exp(x @ w_x + h @ w_h + b)) - 1 / e) / (e + 1 / e),
+            _arrays([900.0], [0.5], [[1.0]], [[0.5]], [0.1]),
+        ),
     ),
     hints=(
         "Three terms go into one sum: what comes from the frame, what comes from the old state, and the bias.",
@@ -123,10 +117,6 @@ def _lstm_step_inputs():
         (np.array([2, -1]), *_states(rng, 2, 2), *_weights(rng, 2, 2, 4)),
         (3000 * rng.normal(size=2), *_states(rng, 2, 2), *_weights(rng, 2, 2, 4)),  # gates quite open or quite shut
     ]
-
-
-def _overflowing(a):
-    return np.exp(a) / (1 + np.exp(a))  # ∞/∞ for large a
 
 
 def _lstm(order=(0, 1, 2, 3), cell=lambda i, f, g, o, c: f * c + i * g, shown=lambda o, new, old: o * np.tanh(new),
@@ -182,7 +172,7 @@ lstm_step = Coding(
         Wrong(_lstm(cell=lambda i, f, g, o, c: f * c + g), _ONE_LSTM),
         Wrong(_lstm(shown=lambda o, new, old: np.tanh(o * new)), _ONE_LSTM),
         Wrong(_lstm(candidate=lambda g: g), _ONE_LSTM),
-        Wrong(_lstm(gate=_overflowing), (*_ONE_LSTM[:5], 900 + _ONE_LSTM[5])),
+        Wrong(_lstm(gate=lambda a: (e := np.exp(a)) / (1 + e)), (*_ONE_LSTM[:5], 900 + _ONE_LSTM[5])),
         Wrong(lambda x, h, c, w_x, w_h, b: _lstm()(x, 0 * h, c, w_x, w_h, b), _ONE_LSTM),
         Wrong(lambda x, h, c, w_x, w_h, b: _lstm()(x, h, c, w_x, w_h, 0 * b), _ONE_LSTM),
     ),
