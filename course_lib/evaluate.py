@@ -127,8 +127,8 @@ def recipes(metric, truth, first, second, *, groups=None, level=0.95, repeats=10
     may differ. Each resample draws patients, the same for both recipes, and seeds, for each recipe by itself: run 0 of
     one network and run 0 of another have nothing in common. One seed fewer is drawn than there are, which makes the
     spread over few seeds right (Rao & Wu 1988), and the more of it is due to seeds, the more the interval is widened,
-    from the normal to Student's distribution (Satterthwaite 1946).
-    It is somewhat too wide where neither seeds nor patients matter much.
+    from the normal to Student's distribution (Satterthwaite 1946). Give what has no seeds, a rule or "no difference", as copies
+    of one answer: they add no degrees of freedom. It is somewhat too wide where neither seeds nor patients matter much.
     Errors as for `bootstrap`, and ValueError for fewer than three seeds.
     """
     from scipy.stats import t as student
@@ -147,12 +147,12 @@ def recipes(metric, truth, first, second, *, groups=None, level=0.95, repeats=10
 
     reach = bounds[1] - bounds[0]
     drawn = _drawn(gain, [truth, *first, *second], groups, level, repeats, seed, (-reach, reach))
-    z, free = NormalDist().inv_cdf(0.5 + level / 2), len(first) + len(second) - 2
     scores = [[metric(truth, answer) for answer in answers] for answers in (first, second)]
     if drawn.method == ALIKE:
         _check_bounds(scores[0][0], bounds)
-    of_seeds = sum(np.var(each, ddof=1) / len(each) for each in scores)
-    part = of_seeds / ((drawn.high - drawn.low) / 2 / z) ** 2  # of the variance
+    z, spreads = NormalDist().inv_cdf(0.5 + level / 2), [np.var(each, ddof=1) / len(each) for each in scores]
+    free = sum(len(each) - 1 for each, own in zip(scores, spreads, strict=True) if own > 1e-12 * max(spreads)) or 1
+    part = sum(spreads) / ((drawn.high - drawn.low) / 2 / z) ** 2  # of the variance
     wider = student.ppf(0.5 + level / 2, free / max(min(part, 1) ** 2, 1e-9)) / z
     low, high = (float(drawn.value + wider * (limit - drawn.value)) for limit in drawn[1:3])
     return drawn._replace(low=low, high=high, unit=f"{drawn.unit}, {len(first)} and {len(second)} seeds")

@@ -374,6 +374,17 @@ def test_recipes_pair_patients_and_never_seeds():
     assert apart.high - apart.low > gain.high - gain.low
 
 
+def test_what_has_no_seeds_tells_nothing_of_their_spread():
+    gap = np.random.default_rng(16).normal(0.1, 0.05, (5, 1)) + np.zeros(60)  # seeds differ, patients do not
+    nothing = np.zeros((5, 60))
+    of_five = 2.776 * gap[:, 0].std(ddof=1) / np.sqrt(5)  # Student's distribution with 4 degrees of freedom
+    for other in (nothing, nothing[:3]):
+        for first, second in ((other, gap), (gap, other)):
+            estimate = evaluate.recipes(mean_score, np.zeros(60), first, second, bounds=(-1, 1))
+            assert (estimate.high - estimate.low) / 2 == pytest.approx(of_five, rel=0.1)
+    assert evaluate.recipes(mean_score, np.zeros(60), nothing, nothing + 0.1).value == pytest.approx(0.1)
+
+
 def test_a_permutation_test_exchanges_the_labels_of_seeds():
     first, second = [0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]
     assert evaluate.permutation_test(first, second) == pytest.approx(2 / 70)  # of 70 ways, two part them so far

@@ -75,7 +75,8 @@ m_mode = Coding(
         "`clip[:, :, column]` keeps time and rows. Is time the axis that should run to the right?",
         "The result has the shape (rows, frames): turn (frames, rows) around with `.T`.",
     ),
-    why="This is how ultrasound machines have drawn motion since before they could draw images: one line, over time.",
+    why="This is how the first echocardiograms were drawn, in the 1950s, before any machine could show the heart as a moving "
+    "picture: one line, over time.",
 )
 
 
@@ -251,6 +252,7 @@ def _co_occurrence_inputs():
             3,
         ),  # more than 255 pairs of one kind, and a level that is not there
         (np.array([[3], [1]]).repeat(2, axis=1), 4),
+        (rng.integers(0, 20, (4, 9)).astype(np.uint8), 20),  # level · levels is beyond 255
     ]
 
 
@@ -272,6 +274,12 @@ def _no_accumulation(image, levels):
     counts = np.zeros((levels, levels))
     counts[image[:, :-1], image[:, 1:]] += 1  # adds 1 once to each place, however often it comes up
     return _normalised(_both_ways(counts))
+
+
+def _in_one_number(image, levels):
+    """Left and right level as one number, in the image's own type: in uint8 it begins again after 255."""
+    pairs = np.bincount((image[:, :-1] * levels + image[:, 1:]).ravel(), minlength=levels**2)
+    return _normalised(_both_ways(pairs.reshape(levels, levels)))
 
 
 def _normalised(counts):
@@ -328,6 +336,7 @@ co_occurrence = Coding(
         Wrong(lambda image, levels: _co_occurrence(image.ravel()[None], levels), (_LEVELS, 3)),  # rows run on
         Wrong(lambda image, levels: _normalised(_both_ways(_pairs(image, levels)) > 0), (_LEVELS, 3)),
         Wrong(lambda image, levels: 2 * _co_occurrence(image, levels), (_LEVELS, 3)),
+        Wrong(_in_one_number, (np.uint8([[0, 17, 19], [12, 18, 3]]), 20)),
         Wrong(lambda image, levels: np.round(_co_occurrence(image, levels), 2), (_LEVELS, 3)),
     ),
     hints=(
@@ -587,8 +596,8 @@ coin_labels = Choice(
     replies={
         "a": "That is what an honest test gives: nobody can foresee a coin. But is this test honest? Where are the other "
         "segments of each patient?",
-        "b": "It could repeat every toss only if each segment had its twin in the training set. Some have not; and "
-        "another split will not even give it half of them.",
+        "b": "It could repeat every toss only if each segment had a near twin in the training set. Some have none there, and "
+        "after a split by patient none of them has.",
         "c": "The error of a coin's tosses is symmetric: no method is reliably wrong about them.",
         "d": "It recognises the patient, not the toss. Overlapping segments are nearly the same picture, so the nearest "
         "neighbour is usually the same patient, whose label it has seen.",

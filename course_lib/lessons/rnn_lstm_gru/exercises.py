@@ -45,11 +45,7 @@ def _rnn_step_inputs():
         (rng.normal(size=3), *_states(rng, 2, 1), *_weights(rng, 3, 2, 1)),
         (rng.normal(size=(4, 2)), *_states(rng, (4, 3), 1), *_weights(rng, 2, 3, 1)),  # four clips at once
         _arrays([2, 1], [0.5], [[1], [-2]], [[1]], [1]),
-        (
-            100 * rng.normal(size=2),
-            *_states(rng, 2, 1),
-            *_weights(rng, 2, 2, 1),
-        ),  # large inputs: the tanh is at its end
+        (1000 * rng.normal(size=2), *_states(rng, 2, 1), *_weights(rng, 2, 2, 1)),  # large: the tanh is at its end
     ]
 
 
@@ -85,6 +81,10 @@ rnn_step = Coding(
         Wrong(lambda x, h, w_x, w_h, b: np.tanh(x @ w_x + h @ w_h) + b, _ONE_STEP),
         Wrong(lambda x, h, w_x, w_h, b: np.tanh(x @ w_x + h @ w_h + b.sum()), _ONE_STEP),
         Wrong(lambda x, h, w_x, w_h, b: np.clip(x @ w_x + h @ w_h + b, -1, 1), _ONE_STEP),
+        Wrong(
+            lambda x, h, w_x, w_h, b: ((e := np.exp(x @ w_x + h @ w_h + b)) - 1 / e) / (e + 1 / e),
+            _arrays([900.0], [0.5], [[1.0]], [[0.5]], [0.1]),
+        ),
     ),
     hints=(
         "Three terms go into one sum: what comes from the frame, what comes from the old state, and the bias.",
@@ -115,18 +115,18 @@ def _lstm_step_inputs():
         (rng.normal(size=3), *_states(rng, 2, 2), *_weights(rng, 3, 2, 4)),
         (rng.normal(size=(4, 2)), *_states(rng, (4, 3), 2), *_weights(rng, 2, 3, 4)),
         (np.array([2, -1]), *_states(rng, 2, 2), *_weights(rng, 2, 2, 4)),
-        (300 * rng.normal(size=2), *_states(rng, 2, 2), *_weights(rng, 2, 2, 4)),  # gates quite open or quite shut
+        (3000 * rng.normal(size=2), *_states(rng, 2, 2), *_weights(rng, 2, 2, 4)),  # gates quite open or quite shut
     ]
 
 
 def _lstm(order=(0, 1, 2, 3), cell=lambda i, f, g, o, c: f * c + i * g, shown=lambda o, new, old: o * np.tanh(new),
-          candidate=np.tanh):  # fmt: skip
-    """The answer with another order of the four parts, another cell state or another state."""
+          candidate=np.tanh, gate=_sigmoid):  # fmt: skip
+    """The answer with another order of the four parts, another cell state, another state or another gate."""
 
     def answer(x, h, c, w_x, w_h, b):
         parts = np.split(x @ w_x + h @ w_h + b, 4, axis=-1)
         i, f, g, o = (parts[k] for k in order)
-        i, f, g, o = _sigmoid(i), _sigmoid(f), candidate(g), _sigmoid(o)
+        i, f, g, o = gate(i), gate(f), candidate(g), gate(o)
         new = cell(i, f, g, o, c)
         return shown(o, new, c), new
 
@@ -172,6 +172,7 @@ lstm_step = Coding(
         Wrong(_lstm(cell=lambda i, f, g, o, c: f * c + g), _ONE_LSTM),
         Wrong(_lstm(shown=lambda o, new, old: np.tanh(o * new)), _ONE_LSTM),
         Wrong(_lstm(candidate=lambda g: g), _ONE_LSTM),
+        Wrong(_lstm(gate=lambda a: (e := np.exp(a)) / (1 + e)), (*_ONE_LSTM[:5], 900 + _ONE_LSTM[5])),
         Wrong(lambda x, h, c, w_x, w_h, b: _lstm()(x, 0 * h, c, w_x, w_h, b), _ONE_LSTM),
         Wrong(lambda x, h, c, w_x, w_h, b: _lstm()(x, h, c, w_x, w_h, 0 * b), _ONE_LSTM),
     ),
@@ -204,7 +205,7 @@ def _gru_step_inputs():
         (rng.normal(size=3), *_states(rng, 2, 1), *_weights(rng, 3, 2, 3, (2,))),
         (rng.normal(size=(4, 2)), *_states(rng, (4, 3), 1), *_weights(rng, 2, 3, 3, (2,))),
         (np.array([2, -1]), *_states(rng, 2, 1), *_weights(rng, 2, 2, 3, (2,))),
-        (300 * rng.normal(size=2), *_states(rng, 2, 1), *_weights(rng, 2, 2, 3, (2,))),
+        (3000 * rng.normal(size=2), *_states(rng, 2, 1), *_weights(rng, 2, 2, 3, (2,))),
     ]
 
 
