@@ -57,7 +57,8 @@ def _seen_before_inputs():
     test = rng.integers(0, 256, (7, 4, 5), dtype=np.uint8)
     test[2], test[5], test[3] = train[8], train[1], test[0]  # the fourth has a twin, but in the test set itself
     near = train[:4].copy()
-    near[:, 0, 0] ^= 1  # the last bit of one pixel
+    near[:2, 0, 0] ^= 1  # the last bit of one pixel
+    near[2:, 1, 3] ^= 16  # and a difference whose square, 256, is 0 in uint8
     flat = np.arange(16, dtype=np.uint8).reshape(4, 2, 2)
     return [
         (small, np.array([small[1], [[1, 2, 3], [0, 1, 2]]])),  # a twin, and a patchwork of both
@@ -71,7 +72,7 @@ def _seen_before_inputs():
 
 
 _PATCHWORK = _seen_before_inputs()[1]
-_TYPES = _seen_before_inputs()[4]
+_NEAR, _TYPES = _seen_before_inputs()[3:5]
 
 
 def _with(compare):
@@ -112,6 +113,7 @@ seen_before = Coding(
             lambda train, test: np.isin(test, train).all(axis=(1, 2)), lambda train, test: ~_seen_before(train, test),
             lambda train, test: np.flatnonzero(_seen_before(train, test)), lambda train, test: test[_seen_before(train, test)],
         ),
+        *_wrong(_NEAR, lambda train, test: [(((train - image) ** 2).sum(axis=(1, 2)) == 0).any() for image in test]),
         *_wrong(_TYPES, lambda train, test: np.array([i.tobytes() in {t.tobytes() for t in train} for i in test])),
     ],
     hints=(
