@@ -159,6 +159,7 @@ def _three_numbers_inputs():
         ),  # no edge; edges along rows; none along rows
         (rng.random((3, 4, 7)),),
         (np.array([[[0, 255, 0, 255]]], np.uint8),),
+        (np.array([[[0.5, 2.25], [1.75, 0.0]]]),),
     ]
 
 
@@ -195,6 +196,8 @@ three_numbers = Coding(
             "Your third numbers are means of signed differences: a step up and a step down cancel there."),
         Mistake(_numbers(_sharp, spread=np.var),
             "Your second numbers are variances. The task asks for the standard deviation."),
+        Mistake(lambda images: _three_numbers(np.asarray(images).astype(int)),
+            "Your results are those of whole numbers: where an image holds fractions, they were cut off. Use floats."),
         Mistake(lambda images: _three_numbers(images).T,
             "Your result has a row for each of the three numbers. Wanted is a row for each image."),
         Mistake(_numbers(_sharp, spread=lambda image: image.std(ddof=1)),
@@ -216,7 +219,7 @@ three_numbers = Coding(
         ),
         *_wrong(
             _FRACTIONS,
-            lambda images: _three_numbers(np.asarray(images).astype(int)), lambda images: np.round(_three_numbers(images), 1),
+            lambda images: _three_numbers(np.round(images)), lambda images: np.round(_three_numbers(images), 1),
         ),
     ],
     hints=(
