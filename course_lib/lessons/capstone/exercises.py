@@ -99,8 +99,7 @@ seen_before = Coding(
             "one. Which of the two, `any` or `all`, goes over the pixels?"),
     ),
     wrong=[
-        *_wrong(
-            _PATCHWORK,
+        *_wrong(_PATCHWORK,
             _with(lambda train, image: (train[:, 0] == image[0]).all(axis=1)),
             _with(lambda train, image: (train[:, :2, :2] == image[:2, :2]).all(axis=(1, 2))),
             _with(lambda train, image: (train // 2 == image // 2).all(axis=(1, 2))),
@@ -111,8 +110,7 @@ seen_before = Coding(
             _with(lambda train, image: train.std(axis=(1, 2)) == image.std()),
             _with(lambda train, image: (train == image).all(axis=1)),
             lambda train, test: np.isin(test, train).all(axis=(1, 2)), lambda train, test: ~_seen_before(train, test),
-            lambda train, test: np.flatnonzero(_seen_before(train, test)), lambda train, test: test[_seen_before(train, test)],
-        ),
+            lambda train, test: np.flatnonzero(_seen_before(train, test)), lambda train, test: test[_seen_before(train, test)]),
         *_wrong(_NEAR, lambda train, test: [(((train - image) ** 2).sum(axis=(1, 2)) == 0).any() for image in test]),
         *_wrong(_TYPES, lambda train, test: np.array([i.tobytes() in {t.tobytes() for t in train} for i in test])),
     ],
@@ -217,10 +215,8 @@ three_numbers = Coding(
             lambda images: _three_numbers(images)[:, ::-1], lambda images: _three_numbers(images / 255),
             lambda images: _three_numbers(images).mean(axis=0), lambda images: _three_numbers(np.diff(images, axis=0)),
         ),
-        *_wrong(
-            _FRACTIONS,
-            lambda images: _three_numbers(np.round(images)), lambda images: np.round(_three_numbers(images), 1),
-        ),
+        *_wrong(_FRACTIONS,
+            lambda images: _three_numbers(np.round(images)), lambda images: np.round(_three_numbers(images), 1)),
     ],
     hints=(
         "First make fractions of the images, `images.astype(float)`: what is 10 − 200 in uint8?",
