@@ -140,6 +140,7 @@ def _largest_difference_inputs():
             [np.array([2, 7], np.uint8), np.array([1, 1], np.uint8)],
             [np.array([5, 6], np.uint8), np.array([1, 0], np.uint8)],
         ),
+        ([np.array([[200, 1]], np.uint8)], [np.array([[2, 0]], np.uint8)]),  # a gap that is too large for int8
         ([np.array([[0.25, -4.0]])], [np.array([[0.25, -4.0]])]),  # no difference at all
         ([np.array([1e-9, 2e-9]), np.array([0.0])], [np.array([0.0, 0.0]), np.array([-7e-4])]),
     ]
@@ -207,6 +208,13 @@ largest_difference = Coding(
         *_wrong(
             ([np.array([2, 7], np.uint8)], [np.array([5, 7], np.uint8)]),
             lambda f, s: max(np.abs(a - b).max() for a, b in zip(f, s, strict=True)),  # wraps round
+        ),
+        Wrong(
+            lambda f, s: max(
+                np.abs((a - b).astype(np.int8) if a.dtype == np.uint8 else a - b).max()
+                for a, b in zip(f, s, strict=True)
+            ),
+            ([np.array([200, 1], np.uint8)], [np.array([2, 0], np.uint8)]),
         ),
         Wrong(
             lambda f, s: round(_largest_difference(f, s), 3),

@@ -57,7 +57,8 @@ def _seen_before_inputs():
     test = rng.integers(0, 256, (7, 4, 5), dtype=np.uint8)
     test[2], test[5], test[3] = train[8], train[1], test[0]  # the fourth has a twin, but in the test set itself
     near = train[:4].copy()
-    near[:, 0, 0] ^= 1  # the last bit of one pixel
+    near[:2, 0, 0] ^= 1  # the last bit of one pixel
+    near[2:, 1, 3] ^= 16  # and a difference whose square, 256, is 0 in uint8
     flat = np.arange(16, dtype=np.uint8).reshape(4, 2, 2)
     return [
         (small, np.array([small[1], [[1, 2, 3], [0, 1, 2]]])),  # a twin, and a patchwork of both
@@ -71,7 +72,7 @@ def _seen_before_inputs():
 
 
 _PATCHWORK = _seen_before_inputs()[1]
-_TYPES = _seen_before_inputs()[4]
+_NEAR, _TYPES = _seen_before_inputs()[3:5]
 
 
 def _with(compare):
@@ -98,8 +99,7 @@ seen_before = Coding(
             "one. Which of the two, `any` or `all`, goes over the pixels?"),
     ),
     wrong=[
-        *_wrong(
-            _PATCHWORK,
+        *_wrong(_PATCHWORK,
             _with(lambda train, image: (train[:, 0] == image[0]).all(axis=1)),
             _with(lambda train, image: (train[:, :2, :2] == image[:2, :2]).all(axis=(1, 2))),
             _with(lambda train, image: (train // 2 == image // 2).all(axis=(1, 2))),
@@ -110,8 +110,8 @@ seen_before = Coding(
             _with(lambda train, image: train.std(axis=(1, 2)) == image.std()),
             _with(lambda train, image: (train == image).all(axis=1)),
             lambda train, test: np.isin(test, train).all(axis=(1, 2)), lambda train, test: ~_seen_before(train, test),
-            lambda train, test: np.flatnonzero(_seen_before(train, test)), lambda train, test: test[_seen_before(train, test)],
-        ),
+            lambda train, test: np.flatnonzero(_seen_before(train, test)), lambda train, test: test[_seen_before(train, test)]),
+        *_wrong(_NEAR, lambda train, test: [(((train - image) ** 2).sum(axis=(1, 2)) == 0).any() for image in test]),
         *_wrong(_TYPES, lambda train, test: np.array([i.tobytes() in {t.tobytes() for t in train} for i in test])),
     ],
     hints=(
@@ -157,6 +157,7 @@ def _three_numbers_inputs():
         ),  # no edge; edges along rows; none along rows
         (rng.random((3, 4, 7)),),
         (np.array([[[0, 255, 0, 255]]], np.uint8),),
+        (np.array([[[0.5, 2.25], [1.75, 0.0]]]),),
     ]
 
 
@@ -193,6 +194,8 @@ three_numbers = Coding(
             "Your third numbers are means of signed differences: a step up and a step down cancel there."),
         Mistake(_numbers(_sharp, spread=np.var),
             "Your second numbers are variances. The task asks for the standard deviation."),
+        Mistake(lambda images: _three_numbers(np.asarray(images).astype(int)),
+            "Your results are those of whole numbers: where an image holds fractions, they were cut off. Use floats."),
         Mistake(lambda images: _three_numbers(images).T,
             "Your result has a row for each of the three numbers. Wanted is a row for each image."),
         Mistake(_numbers(_sharp, spread=lambda image: image.std(ddof=1)),
@@ -212,10 +215,8 @@ three_numbers = Coding(
             lambda images: _three_numbers(images)[:, ::-1], lambda images: _three_numbers(images / 255),
             lambda images: _three_numbers(images).mean(axis=0), lambda images: _three_numbers(np.diff(images, axis=0)),
         ),
-        *_wrong(
-            _FRACTIONS,
-            lambda images: _three_numbers(np.asarray(images).astype(int)), lambda images: np.round(_three_numbers(images), 1),
-        ),
+        *_wrong(_FRACTIONS,
+            lambda images: _three_numbers(np.round(images)), lambda images: np.round(_three_numbers(images), 1)),
     ],
     hints=(
         "First make fractions of the images, `images.astype(float)`: what is 10 − 200 in uint8?",

@@ -16,17 +16,16 @@ def _wrong(differs_on, *answers):
 
 
 def _class_weights(label, classes):
-    count = np.bincount(label, minlength=classes)
-    return len(label) / (classes * np.maximum(count, 1))  # a class that no image has: any weight will do
+    return len(label) / (classes * np.bincount(label, minlength=classes))
 
 
 def _class_weights_by_loop(label, classes):
-    return [len(label) / classes / max(1, sum(1 for one in label if one == k)) for k in range(classes)]
+    return [len(label) / classes / sum(1 for one in label if one == k) for k in range(classes)]
 
 
 def _class_weights_by_share(label, classes):
-    share = np.array([np.mean(label == k) for k in range(classes)])
-    return (1 / classes) / np.where(share > 0, share, 1 / len(label))
+    weight = 1 / np.array([np.mean(label == k) for k in range(classes)])
+    return weight / weight[label].mean()
 
 
 def _class_weights_inputs():
@@ -34,18 +33,18 @@ def _class_weights_inputs():
         (np.array([1, 1, 1, 0]), 2),
         (np.array([0, 2, 2, 2, 1, 1, 0, 2, 2, 2]), 3),
         (np.array([1] * 74 + [0] * 26), 2),
-        (np.array([2, 0, 2, 2, 3, 0]), 4),  # nobody has class 1
+        (np.array([2, 0, 2, 2, 3, 0, 1]), 4),
         (np.array([0, 1, 1, 0], np.uint8), 2),  # as many of each
-        (np.array([1, 0, 0, 0, 0, 0, 0, 0]), 3),  # nobody has the last class
+        (np.array([1, 0, 0, 0, 0, 2, 0, 0]), 3),  # only one of the last class
     ]
 
 
 def _share(label, classes):
-    return np.maximum(np.bincount(label, minlength=classes), 1) / len(label)
+    return np.bincount(label, minlength=classes) / len(label)
 
 
 _THREE = (np.array([0, 2, 2, 2, 1, 1, 0, 2, 2, 2]), 3)
-_ABSENT = (np.array([2, 0, 2, 2, 3, 0]), 4)
+_FOUR = (np.array([2, 0, 2, 2, 3, 0, 1]), 4)
 
 class_weights = Coding(
     topic=TOPIC,
@@ -90,19 +89,19 @@ class_weights = Coding(
             lambda label, classes: dict(enumerate(_class_weights(label, classes))),
         ),
         *_wrong(
-            _ABSENT,
-            lambda label, classes: len(label) / (len(np.unique(label)) * np.unique(label, return_counts=True)[1]),
-            lambda label, classes: len(label) / (classes * np.bincount(label)),
-            lambda label, classes: len(label) / (classes * np.bincount(label, minlength=classes).astype(float)),
-            lambda label, classes: np.nan_to_num(
-                _class_weights(label, classes) * (_share(label, classes) > 0.2), nan=0
-            ),
+            _FOUR,
+            lambda label, classes: (
+                _class_weights(label, classes) / _class_weights(label, classes).mean()
+            ),  # over classes
+            lambda label, classes: len(label) / (classes * (np.bincount(label, minlength=classes) + 1)),  # smoothed
+            lambda label, classes: len(label) / (classes * label.max()),
+            lambda label, classes: np.sort(_class_weights(label, classes)),
         ),
     ],
     hints=(
-        "Weight times number of images must be the same for all classes that occur.",
+        "Weight times number of images must be the same for all classes.",
         "So a weight is some constant divided by the number of images of the class (`np.bincount` with `minlength`).",
-        "Choose the constant so that the weights of all images add up to the number of images; count 1 where there are none.",
+        "Choose the constant so that the weights of all images add up to the number of images.",
     ),
     why="With these weights the loss cares for both classes alike, however many of each happened to be collected.",
 )
