@@ -367,31 +367,17 @@ max_pool_gradient = Coding(
         ),
     ),
     wrong=(
-        Wrong(lambda image, upstream, window: np.zeros(image.shape), (np.eye(2), np.array([[1.0]]), 2)),
+        Wrong(lambda x, upstream, n: np.zeros(x.shape), (np.eye(2), np.array([[1.0]]), 2)),
+        Wrong(lambda x, upstream, n: _max_pool_gradient(-x, upstream, n), (np.eye(2), np.array([[1.0]]), 2)),
+        Wrong(lambda x, upstream, n: abs(_max_pool_gradient(x, upstream, n)), (np.eye(2), np.array([[-1.0]]), 2)),
         Wrong(
-            lambda image, upstream, window: _max_pool_gradient(-image, upstream, window),
-            (np.eye(2), np.array([[1.0]]), 2),
-        ),
-        Wrong(
-            lambda image, upstream, window: np.abs(_max_pool_gradient(image, upstream, window)),
-            (np.eye(2), np.array([[-1.0]]), 2),
-        ),
-        Wrong(
-            lambda image, upstream, window: _max_pool_gradient(np.maximum(image, 0), upstream, window),
+            lambda x, upstream, n: _max_pool_gradient(np.maximum(x, 0), upstream, n),
             (np.array([[-3.0, -1], [-2, -4]]), np.array([[1.0]]), 2),
         ),
+        Wrong(lambda x, up, n: _max_pool_gradient(x, up, n).astype(int), (np.eye(2), np.array([[0.5]]), 2)),
+        Wrong(lambda x, up, n: _max_pool_gradient(x, up, n) / n**2, (np.eye(2), np.array([[1.0]]), 2)),
         Wrong(
-            lambda image, upstream, window: _max_pool_gradient(image, upstream, window).astype(int),
-            (np.eye(2), np.array([[0.5]]), 2),
-        ),
-        Wrong(
-            lambda image, upstream, window: _max_pool_gradient(image, upstream, window) / window**2,
-            (np.eye(2), np.array([[1.0]]), 2),
-        ),
-        Wrong(
-            lambda image, upstream, window: _max_pool_gradient(
-                np.isclose(image, _spread(_maxima(image, window), window)), upstream, window
-            ),
+            lambda x, upstream, n: _max_pool_gradient(np.isclose(x, _spread(_maxima(x, n), n)), upstream, n),
             (np.array([[7.0, 7.00001], [3, 4]]), np.array([[2.0]]), 2),
         ),
     ),
