@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def pytest_addoption(parser):
-    parser.addoption("--every-lesson", action="store_true", help="test_browser.py: all lessons, not the first alone")
+    parser.addoption("--every-lesson", action="store_true", help="in a browser: all lessons, not the first alone")
 
 
 def pytest_configure(config):

@@ -223,18 +223,18 @@ def serious(page):
     return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in ("serious", "critical")]
 
 
+def pytest_generate_tests(metafunc):
+    if "scheme" in metafunc.fixturenames:
+        pages = [("index.html", "light"), ("glossary.html", "dark"), ("api/course_lib.ops.html", "light")]
+        lessons = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+        pages += [(f"notebooks/{lessons[1]}.html", "light"), (f"notebooks/{lessons[0]}.html", "dark")]
+        if metafunc.config.getoption("--every-lesson"):
+            pages += [(f"notebooks/{name}.html", scheme) for name in lessons for scheme in ("light", "dark")]
+        metafunc.parametrize(("name", "scheme"), dict.fromkeys(pages))
+
+
 @pytest.mark.slow
 @needs_browser
-@pytest.mark.parametrize(
-    ("name", "scheme"),
-    [
-        ("index.html", "light"),
-        ("notebooks/01_convolution.html", "light"),
-        ("notebooks/00_start_here.html", "dark"),
-        ("glossary.html", "dark"),
-        ("api/course_lib.ops.html", "light"),
-    ],
-)
 def test_a_page_opens_from_the_disk_for_everybody(open_page, name, scheme):
     page, problems = open_page(name, scheme)
     assert not problems
