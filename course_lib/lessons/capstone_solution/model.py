@@ -70,7 +70,7 @@ def augmentation(seed=None):
 def network(shape, arm="recipe"):
     """A CNN of about 160,000 parameters: images (n, h, w, c) in [0, 1] to two logits (n, 2).
 
-    Each image is standardised by its own mean and deviation, so that brightness and contrast tell nothing. Images of more
+    Each image is standardised by its own mean and deviation, so that scaled or shifted greys are as before. Images of more
     than 40 pixels are made smaller by the first convolution's stride, to about 28. arm: one of ARMS.
     """
     from course_lib.models import keras, layers
@@ -119,7 +119,8 @@ def number_of_steps(images):
 
 
 def class_weights(label, classes):
-    """One weight for each class, such that all classes count alike and the mean over the images is 1: (classes,)."""
+    """One weight for each class, such that all classes count alike and, where each
+    occurs, the mean over the images is 1: (classes,)."""
     count = np.bincount(label, minlength=classes)
     return len(label) / (classes * np.maximum(count, 1))
 
