@@ -29,12 +29,12 @@ VALIDATION = 600  # patients by whom rates are chosen
 EVERY = 3  # epochs between two points of the curves
 
 RATES = {
-    "small CNN": (3e-4, 1e-3, 3e-3, 1e-2),
-    "AlexNet": (1e-4, 3e-4, 1e-3, 3e-3),
-    "VGG": (1e-4, 3e-4, 1e-3, 3e-3),
-    "ResNet": (1e-3, 3e-3, 1e-2, 3e-2),
+    "small CNN": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
+    "AlexNet": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    "VGG": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+    "ResNet": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
     "changes": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
-    "depth": (1e-3, 3e-3, 1e-2, 3e-2),
+    "depth": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
     "transfer": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
 }
 ARMS = {"networks": lesson.NETWORKS, "changes": lesson.CHANGES, "depth": lesson.DEPTHS}
