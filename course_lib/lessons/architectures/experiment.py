@@ -34,7 +34,7 @@ RATES = {
     "VGG": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
     "ResNet": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
     "changes": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
-    "depth": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
+    "depth": (1e-3, 3e-3, 1e-2, 3e-2),
     "transfer": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
 }
 ARMS = {"networks": lesson.NETWORKS, "changes": lesson.CHANGES, "depth": lesson.DEPTHS}
