@@ -19,8 +19,17 @@ from course_lib.tools.experiment import main
 
 keras, layers = models.keras, models.layers
 
-RUNS = {"rates": range(2), "networks": range(5), "change_rates": range(2), "changes": range(5)}
-RUNS |= {"depth_rates": range(2), "depth": range(5), "sources": [0], "transfer_rates": range(2), "transfer": range(10)}
+RUNS = {
+    "rates": range(2),
+    "networks": range(5),
+    "change_rates": range(2),
+    "changes": range(5),
+    "depth_rates": range(2),
+    "depth": range(5),
+    "sources": [0],
+    "transfer_rates": range(2),
+    "transfer": range(10),
+}
 
 PATIENTS, EPOCHS, BATCH = 2400, 24, 32
 RATES_SET, FIRST_SET = 900, 910  # the seed of the data for run 0: of the choice of rates, and of the runs themselves
