@@ -80,16 +80,14 @@ def command(topic: str, *arguments) -> str:
 
 def outdated(path: str) -> dict[int, str]:
     """Why a stored seed would not come out as it is, by seed: the lesson's code or the data are others now."""
-    code, reasons = code_hash(_split(path)[0]), {}
+    code, reasons = code_hash(path), {}
     for seed, row in about(path)["seeds"].items():
         if not row["code"]:
             reasons[int(seed)] = "made by the first edition, which did not keep its code"
             continue
         changed = [d["name"] for d in row["data"] if data.fingerprint(d["name"]) not in ("", d["fingerprint"])]
         if row["code"] != code or changed:
-            reasons[int(seed)] = (
-                f"{', '.join(changed) if row['code'] == code else 'experiment.py or model.py'} has changed"
-            )
+            reasons[int(seed)] = f"{', '.join(changed) if row['code'] == code else 'its code'} has changed"
     return reasons
 
 
@@ -99,10 +97,15 @@ def missing(path: str, seeds) -> list[int]:
     return [seed for seed in seeds if seed not in done]
 
 
-def code_hash(topic: str) -> str:
-    """Of the syntax trees of the lesson's own experiment.py and model.py: comments and docstrings do not count."""
-    files = (LESSONS / topic / name for name in ("experiment.py", "model.py"))
-    return syntax_hash(*(file for file in files if file.is_file()))
+def code_hash(path: str) -> str:
+    """Of what the run's function needs of the lesson's own experiment.py and model.py; comments and docstrings do not count.
+
+    The function has the name of the run. A run without one depends on both files as a whole.
+    """
+    topic, run = _split(path)
+    files = [file for file in (LESSONS / topic / "experiment.py", LESSONS / topic / "model.py") if file.is_file()]
+    own = any(f"\ndef {run}(" in file.read_text(encoding="utf-8") for file in files)
+    return syntax_hash(*files, of=run if own else "")
 
 
 def start_clock() -> None:
@@ -134,7 +137,7 @@ def save(path: str, payload, *, seed: int, note: str = "", arrays: dict | None =
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **{n: version(n) for n in ("numpy", "tensorflow", "keras")}},
         "data": loaded,
-        "code": code_hash(topic),
+        "code": code_hash(path),
         "payload": payload,
     }
     with changed(path) as document:

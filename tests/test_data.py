@@ -138,6 +138,55 @@ def test_the_hash_of_code_is_that_of_what_it_does(tmp_path):
     assert hash_of(CODE, CODE) != hash_of(CODE) != hash_of("")
 
 
+EXPERIMENT = """
+from lessons import model as lesson
+SEEDS, STEPS = [0, 1], 3
+STEPS += 1
+def helper(x):
+    return lesson.rate(x) + STEPS
+def first(seed):
+    return helper(seed)
+def second(seed):
+    return LIMIT
+LIMIT = 2
+if __name__ == "__main__":
+    print(first(LIMIT))
+"""
+MODEL = """
+def rate(x):
+    return DEPTH * x
+DEPTH = 5
+WIDTH = 6
+"""
+
+
+def test_the_hash_of_a_function_is_that_of_all_it_needs(tmp_path):
+    files = tmp_path / "experiment.py", tmp_path / "model.py"
+
+    def hash_of(function, old="", new=""):
+        for file, source in zip(files, (EXPERIMENT, MODEL), strict=True):
+            file.write_text(source.replace(old, new) if old else source)
+        return syntax_hash(*files, of=function)
+
+    assert hash_of("first") == hash_of("first") != hash_of("second")
+    for needed in (
+        "lesson.rate",
+        "import model",
+        "STEPS = [0, 1], 3",
+        "+= 1",
+        "DEPTH * x",
+        "DEPTH = 5",
+        "helper(seed)",
+    ):
+        assert hash_of(
+            "first", needed, needed.replace("e", "o").replace("1", "7").replace("5", "7").replace("D", "M")
+        ) != (hash_of("first")), needed
+    for other in ("return LIMIT", "LIMIT = 2", "WIDTH = 6", "print"):
+        assert hash_of("first", other, other.replace("I", "Y").replace("p", "q")) == hash_of("first"), other
+    assert hash_of("second", "LIMIT = 2", "LIMIT = 3") != hash_of("second")
+    assert hash_of("first", "DEPTH = 5", "DEPTH = 5\nimport_tensorflow()") != hash_of("first"), "it may change anything"
+
+
 def test_what_is_loaded_is_noted_once_with_its_options(monkeypatch, tmp_path):
     monkeypatch.setattr(data, "LOADED", [])
     monkeypatch.setattr(brain_lesions, "PATIENTS", {"train": 4, "val": 4, "test": 4})

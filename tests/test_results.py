@@ -263,11 +263,15 @@ def test_a_comment_changes_nothing_and_code_does(lesson):
     file.write_text("# A comment.\n" + EXPERIMENT.replace("'''One run.'''", "'''Another\ndocstring.'''"))
     assert results.outdated("tiny/memory") == {} and results.missing("tiny/memory", range(2)) == [1]
     file.write_text(EXPERIMENT.replace("seed / 10", "seed / 11"))
-    assert results.outdated("tiny/memory") == {0: "experiment.py or model.py has changed"}
+    assert results.outdated("tiny/memory") == {0: "its code has changed"}
     assert results.missing("tiny/memory", range(2)) == [0, 1]
     results.save("tiny/memory", 1, seed=1)
     assert results.missing("tiny/memory", range(2)) == [0]
     (lesson / "model.py").write_text("UNITS = 8")
+    assert results.missing("tiny/memory", range(2)) == [0], "nothing of memory() needs UNITS"
+    file.write_text(file.read_text().replace("seed / 11", "seed / 11 + tiny.UNITS"))
+    results.save("tiny/memory", 1, seed=0)
+    (lesson / "model.py").write_text("UNITS = 9")
     assert results.missing("tiny/memory", range(2)) == [0, 1]
     (lesson / "explorers.py").write_text("UNITS = 8")
     results.save("tiny/memory", 1, seed=0)
@@ -429,10 +433,15 @@ def test_what_is_not_complete_or_not_fresh_is_listed_with_its_reason(lesson, mon
         "tiny/old": "RUNS in experiment.py does not name it",
     }
     (lesson / "results" / "old.json").unlink()
-    (lesson / "experiment.py").write_text(EXPERIMENT.replace("range(3)", "[*range(6), 10]"))
+    more = EXPERIMENT.replace("range(3)", "[*range(6), 10]")
+    (lesson / "experiment.py").write_text(more)
+    assert reasons() == {"tiny/memory": "seeds 3, 4, 10 not stored"}, "more seeds make no seed old"
+    (lesson / "experiment.py").write_text(
+        more.replace("seed / 10", "seed / 11").replace('{"open": seed', '{"open": -seed')
+    )
     assert reasons() == {
-        "tiny/gates": "experiment.py or model.py has changed since seeds 0, 7",
-        "tiny/memory": "seeds 3, 4, 10 not stored; experiment.py or model.py has changed since seeds 0, 1, 2, 5",
+        "tiny/gates": "its code has changed since seeds 0, 7",
+        "tiny/memory": "seeds 3, 4, 10 not stored; its code has changed since seeds 0, 1, 2, 5",
     }
     (lesson / "experiment.py").write_text("SEEDS = range(3)\nRUNS = {'memory': SEEDS}")
     with pytest.raises(ValueError, match="RUNS in .*experiment.py must hold numbers and range.. only: .*SEEDS"):

@@ -100,13 +100,42 @@ def cache_folder() -> Path:
     return ROOT / "datasets" / "cache" if IN_COURSE else platformdirs.user_cache_path("course-lib", appauthor=False)
 
 
-def syntax_hash(*paths: str | Path) -> str:
+def syntax_hash(*paths: str | Path, of: str = "") -> str:
     """Eight hex digits of what these Python files do: of their syntax trees, without comments and docstrings.
 
+    of: a function of theirs; then only what it needs counts, of all files together: each statement that defines a name that
+    it uses, or a name that such a statement uses. Statements that define nothing always count, but for `if __name__ …`.
     The same on every Python that reads them alike: `ast.dump` writes one tree differently in 3.11 and 3.13.
     """
-    trees = [_plain_tree(ast.parse(Path(path).read_text(encoding="utf-8"))) for path in paths]
-    return hashlib.sha256(json.dumps(trees).encode()).hexdigest()[:8]
+    trees = [ast.parse(Path(path).read_text(encoding="utf-8")) for path in paths]
+    plain = _plain_tree(_needed(trees, of) if of else trees)
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:8]
+
+
+def _needed(trees: list[ast.Module], name: str) -> list[ast.stmt]:
+    """The statements of modules that the function called `name` needs, in the order of the files."""
+    statements = [(each, _defined(each)) for tree in trees for each in tree.body if not _is_main(each)]
+    needed, new = set(), {name}
+    while new:
+        needed |= new
+        inside = [node for each, names in statements if names & new for node in ast.walk(each)]
+        used = {node.id for node in inside if isinstance(node, ast.Name)}
+        new = (used | {node.attr for node in inside if isinstance(node, ast.Attribute)}) - needed
+    return [each for each, names in statements if not names or names & needed]
+
+
+def _defined(statement: ast.stmt) -> set[str]:
+    """The names that a statement gives to the module."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    nodes = ast.walk(statement)
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _is_main(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and "__name__" in ast.unparse(statement.test)
 
 
 def _plain_tree(node):
