@@ -182,7 +182,8 @@ def test_the_common_rates_of_the_explorer_stand_in_every_list():
 
 
 RUNS = {"networks": "rates", "changes": "change_rates", "depth": "depth_rates", "transfer": "transfer_rates"}
-ARMS = experiment.ARMS | {"transfer": lesson.TRANSFER}
+RUNS |= {"longer": "rates"}
+ARMS = experiment.ARMS | {"transfer": lesson.TRANSFER, "longer": ["AlexNet"]}
 
 
 @pytest.mark.parametrize("run", experiment.ARMS)
@@ -202,7 +203,7 @@ def test_the_four_networks_have_about_the_same_work():
 def test_every_seed_and_every_arm_is_stored(run):
     runs = results.load(f"architectures/{run}")
     assert sorted(runs) == list(experiment.RUNS[run])
-    choices = {rates: ARMS[name] for name, rates in RUNS.items()}
+    choices = {rates: ARMS[name] for name, rates in RUNS.items() if name != "longer"}
     for arms in runs.values():
         assert list(arms) == list((ARMS | choices | {"sources": lesson.SOURCES})[run])
 
@@ -229,7 +230,7 @@ def test_no_run_shares_a_patient_with_the_test_with_its_source_or_with_the_choic
     sets = {name: {start + seed for seed in experiment.RUNS[name]} for name, start in first.items()}
     sets |= {"test": {experiment.TEST_SET}, "source": {experiment.SOURCE_SET}}
     assert sum(map(len, sets.values())) == len(set.union(*sets.values()))
-    assert all(experiment.RUNS[run] == experiment.RUNS["networks"] for run in ("changes", "depth"))
+    assert all(experiment.RUNS[run] == experiment.RUNS["networks"] for run in ("changes", "depth", "longer"))
     assert all(experiment.RUNS[run] == experiment.RUNS["rates"] for run in ("change_rates", "depth_rates"))
 
 

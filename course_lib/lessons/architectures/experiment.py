@@ -139,8 +139,10 @@ def networks(seed, quick=False):
 
 
 def longer(seed, quick=False):
-    """As `networks`, for AlexNet with four times as many epochs, at the rate that was best for 24."""
-    return at_best_rate("networks", "rates", seed, quick, ["AlexNet"], LONGER)
+    """As `networks`, for AlexNet and its variants with four times as many epochs, each at the rate that was best for 24."""
+    return at_best_rate(
+        "networks", "rates", seed, quick, [name for name in ARMS["networks"] if "AlexNet" in name], LONGER
+    )
 
 
 def change_rates(seed, quick=False):
