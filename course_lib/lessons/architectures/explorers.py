@@ -35,8 +35,8 @@ def receptive_field() -> Explorer:
         alt="Left: a CT with a frame around the pixels that one output sees, and an orange spot where it looks most. "
         "Middle: the number of paths from each pixel, a bell. Right: bars, the cost of the stack and of one large kernel.",
         caption="One output of a stack of layers, on a real CT (pydicom). The frame is its receptive field, the dashed frame "
-        "holds nine tenths of the paths from pixels to this output. Right: what the stack costs, beside one kernel as "
-        "large as the field.",
+        "holds nine tenths of the paths from pixels to this output. Right: weights and work of the stack, beside those of one kernel "
+        "as large as the field.",
         size=(10.5, 3.9),
     )
 
