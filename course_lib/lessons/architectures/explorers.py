@@ -154,7 +154,7 @@ def _draw_fair_rates(figure, group, rate):
     curves.axhline(0.25, color="0.5", lw=1, ls=":")
     curves.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy", ylim=(0.2, 1.3))
     curves.set_yticks(np.arange(0.2, 1.01, 0.2))
-    curves.legend(loc="upper left", fontsize=8, ncols=2)
+    curves.legend(loc="upper left", fontsize=8, ncols=2, frameon=True, framealpha=1, edgecolor="none")
 
     places = [
         {name: (place, reached) for place, (name, reached) in enumerate(ranking(group, at))} for at in (rate, None)
