@@ -1,5 +1,4 @@
-"""The networks of lesson 09, what its explorers compute, and what is promised of its stored runs: each network at the rate
-that validation chose, tested on patients of whom nothing else is known."""
+"""The networks of lesson 09, what its explorers compute, and the results and weights that the lesson reads."""
 
 import socket
 
@@ -7,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from course_lib import data, evaluate, models, results
+from course_lib import data, models, results
 from course_lib.lessons.architectures import experiment, explorers
 from course_lib.lessons.architectures import model as lesson
 
@@ -131,128 +130,32 @@ def test_cost_of_a_stack():
     assert explorers.cost(3, 3, 2, 10) == (3 * weights, weights * (25 + 9 + 4))
 
 
-def stored(**networks):
-    """Runs of two seeds as `rates` keeps them, from {network: {rate: validation accuracy}}; seed 1 has 0.1 more."""
-    return {
-        seed: {
-            name: {rate: {"train": [0, 1], "val": [0, value + seed / 10]} for rate, value in by_rate.items()}
-            for name, by_rate in networks.items()
-        }
-        for seed in (0, 1)
-    }
-
-
-@pytest.fixture
-def two_networks(monkeypatch):
-    """One that is best at a small rate, and one that is better in the end and needs a large one."""
-    careful = {"0.0001": 0.3, "0.001": 0.6, "0.01": 0.5, "0.1": 0.2}
-    quick = {"0.0001": 0.2, "0.001": 0.4, "0.01": 0.8, "0.1": 0.3}
-    monkeypatch.setattr(results, "load", lambda path: stored(careful=careful, quick=quick))
-    monkeypatch.setitem(explorers.GROUPS, "both", ("rates", ["careful", "quick"]))
-    explorers.accuracies.cache_clear()
-    explorers.own_rates.cache_clear()
-    yield
-    explorers.accuracies.cache_clear()
-    explorers.own_rates.cache_clear()
-
-
-def test_the_order_depends_on_the_rate(two_networks):
-    assert lesson.on_validation("rates", "careful") == pytest.approx({0.0001: 0.35, 0.001: 0.65, 0.01: 0.55, 0.1: 0.25})
-    assert [name for name, _ in explorers.ranking("both", 0.001)] == ["careful", "quick"]
-    assert explorers.own_rates("both") == {"careful": 0.001, "quick": 0.01}
-    (first, best), (second, other) = explorers.ranking("both")
-    assert (first, second) == ("quick", "careful") and (best, other) == pytest.approx((0.85, 0.65))
-
-
-def test_a_best_rate_at_the_end_of_its_list_is_refused(monkeypatch):
-    rising = {rate: float(rate) for rate in ("0.1", "0.2", "0.3")}
-    for tried in (rising, {rate: 1 - value for rate, value in rising.items()}):
-        monkeypatch.setattr(results, "load", lambda path, tried=tried: stored(network=tried))
-        with pytest.raises(ValueError, match="network is best at 0.[13], an end of its list"):
-            lesson.best_rate("rates", "network")
-
-
-def test_the_common_rates_of_the_explorer_stand_in_every_list():
-    for run, names in explorers.GROUPS.values():
-        for name in names:
-            assert {float(rate) for rate in explorers.COMMON} <= lesson.on_validation(run, name).keys(), name
+def test_at_equal_time_takes_the_last_epoch_that_fits(monkeypatch):
+    curve = [{"seconds": 1.0, "test": 0.5}, {"seconds": 2.0, "test": 0.4}, {"seconds": 4.0, "test": 0.7}]
+    monkeypatch.setattr(explorers, "_stored", lambda: {seed: {"net": {"curve": curve[2 * seed :]}} for seed in (0, 1)})
+    np.testing.assert_array_equal(explorers.at_equal_time("net", 3), [0.4, np.nan])
+    np.testing.assert_array_equal(explorers.at_equal_time("net", 4), [0.7, 0.7])
 
 
 # ---- what is stored ----------------------------------------------------------------------------------------------------
 
 
-RUNS = {"networks": "rates", "changes": "change_rates", "depth": "depth_rates", "transfer": "transfer_rates"}
-RUNS |= {"longer": "rates"}
-ARMS = experiment.ARMS | {
-    "transfer": lesson.TRANSFER,
-    "longer": [name for name in lesson.NETWORKS if "AlexNet" in name],
-}
+def test_stored_sizes_are_those_of_the_networks():
+    for run in results.load("architectures/budget").values():
+        for name in lesson.FOUR:
+            model = experiment.NETWORKS[name](lesson.SHAPE, lesson.CLASSES)
+            assert run[name]["parameters"] == model.count_params()
+            assert run[name]["multiply_adds"] == models.multiply_adds(model)
 
 
-@pytest.mark.parametrize("run", experiment.ARMS)
-def test_stored_sizes_are_those_of_the_networks(run):
-    for name in experiment.ARMS[run]:
-        model = lesson.build(run, name, {"mean": 0.4, "variance": 0.04})
-        assert set(lesson.column(run, name, "parameters")) == {model.count_params()}
-        assert set(lesson.column(run, name, "multiply_adds")) == {models.multiply_adds(model)}
-
-
-def test_the_four_networks_have_about_the_same_work():
-    work = [lesson.column("networks", name, "multiply_adds")[0] for name in lesson.FOUR]
-    assert min(work) > 2.9e6 and max(work) < 3.4e6
-
-
-@pytest.mark.parametrize("run", experiment.RUNS)
-def test_every_seed_and_every_arm_is_stored(run):
-    runs = results.load(f"architectures/{run}")
-    assert sorted(runs) == list(experiment.RUNS[run])
-    choices = {rates: ARMS[name] for name, rates in RUNS.items() if name != "longer"}
-    for arms in runs.values():
-        assert list(arms) == list((ARMS | choices | {"sources": lesson.SOURCES})[run])
-
-
-@pytest.mark.parametrize(("run", "rates"), RUNS.items())
-def test_each_network_was_trained_at_the_rate_that_was_best_on_validation(run, rates):
-    for name in ARMS[run]:
-        assert set(lesson.column(run, name, "rate")) == {lesson.best_rate(rates, name)}, name
-
-
-@pytest.mark.parametrize("run", RUNS)
-def test_all_networks_met_the_same_patients_one_slice_each(run):
-    assert len(set(lesson.stored_answers(run, "groups"))) == len(lesson.stored_answers(run, "truth")) == experiment.TEST
-    np.testing.assert_array_equal(lesson.stored_answers(run, "groups"), lesson.stored_answers("networks", "groups"))
-    np.testing.assert_array_equal(lesson.stored_answers(run, "truth"), lesson.stored_answers("networks", "truth"))
-    for name in ARMS[run]:
-        assert lesson.stored_answers(run, name).shape == (len(experiment.RUNS[run]), experiment.TEST)
-
-
-def test_no_run_shares_a_patient_with_the_test_with_its_source_or_with_the_choice_of_the_rates():
-    """Patient numbers are unique over the seeds of the data."""
-    first = {"rates": experiment.RATES_SET, "networks": experiment.FIRST_SET, "transfer": experiment.FIRST_SET + 10}
-    first |= {"transfer_rates": experiment.RATES_SET + 2}
-    sets = {name: {start + seed for seed in experiment.RUNS[name]} for name, start in first.items()}
-    sets |= {"test": {experiment.TEST_SET}, "source": {experiment.SOURCE_SET}}
-    assert sum(map(len, sets.values())) == len(set.union(*sets.values()))
-    assert all(experiment.RUNS[run] == experiment.RUNS["networks"] for run in ("changes", "depth", "longer"))
-    assert all(experiment.RUNS[run] == experiment.RUNS["rates"] for run in ("change_rates", "depth_rates"))
-
-
-def test_the_gain_of_an_arm_has_the_sign_of_the_better_one(monkeypatch):
-    truth = np.tile([0, 1, 2, 3], 40)
-    answers = {"truth": truth, "groups": np.arange(160), "right": np.tile(truth, (3, 1)), "wrong": np.zeros((3, 160))}
-    monkeypatch.setattr(lesson, "stored_answers", lambda run, name: answers[name])
-    assert lesson.gain(("networks", "wrong"), ("changes", "right")).above
-    assert lesson.gain(("networks", "right"), ("networks", "wrong")).below
-    assert isinstance(lesson.gain(("depth", "right"), ("depth", "right")), evaluate.Estimate)
-    assert lesson.tested("networks", "right").tolist() == [1, 1, 1]
-
-
-def test_one_slice_of_each_patient():
-    split = data.load("brain-lesions", size=32).val
-    images, labels, patients = lesson.one_slice_each(split)
-    np.testing.assert_array_equal(np.sort(patients), np.unique(split.groups))
-    np.testing.assert_array_equal(images[7], split.x[29])
-    assert labels[7] == split.targets["label"][29]
+@pytest.mark.parametrize("part", ["budget", "depth", "changes", "transfer"])
+def test_every_seed_is_in_the_stored_results(part):
+    runs = results.load(f"architectures/{part}")
+    assert sorted(runs) == list(experiment.RUNS[part])
+    tables = [list(run.values()) if isinstance(run, dict) else run for run in runs.values()]
+    assert len({len(rows) for rows in tables}) == 1
+    for rows in tables:
+        assert all(0 <= row["low"] <= row["test"] <= row["high"] <= 1 for row in rows)
 
 
 def test_source_models_know_their_task():

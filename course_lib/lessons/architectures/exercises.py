@@ -383,7 +383,7 @@ head_first = Choice(
     answer="b",
     replies={
         "a": "It is quicker, and that is welcome. But what would happen to the body if both were trained from the start?",
-        "b": "A random head sends gradients back that mean nothing yet. While the body is frozen they cannot change it.",
+        "b": "A random head sends large, meaningless gradients back. With the body frozen they cannot spoil what it knows.",
         "c": "It can: fine-tuning trains it. It only should not be trained while the head is still random.",
         "d": "The test patients play no part in it. Which step comes first is decided on validation patients, if at all.",
     },
@@ -398,7 +398,7 @@ whose_patients = Choice(
     replies={
         "a": "Then the body has seen these very brains, and may know them again. The labels need not be the same for that.",
         "b": "They train the new head, so a test on them measures memory.",
-        "c": "They judged the source. Whoever had a say in any choice is no stranger: a weak leak, but an avoidable one.",
+        "c": "The source's validation patients chose when its training stopped: a weak leak, but an avoidable one.",
         "d": "Whoever took part in any step, in whatever task, is no stranger to the network any more.",
     },
     hints=("The labels differ between the two tasks. Do the images of a patient?",),

@@ -4,22 +4,20 @@ import functools
 
 import numpy as np
 
-from course_lib import data, plot
+from course_lib import data, plot, results
 from course_lib.explorers import Explorer, choice, slider
-from course_lib.lessons.architectures.model import CHANGES, DEPTHS, FOUR, best_rate, on_validation, paths
+from course_lib.lessons.architectures.model import FOUR, paths
 
 CHANNELS = 16  # in and out of every layer of the receptive-field explorer
 SHARE = 0.9  # of the paths that the "effective" field holds
 
 GROUPS = {
-    "the four networks": ("rates", FOUR),
-    "AlexNet: ReLU and dropout": ("rates", ["AlexNet", "AlexNet, tanh", "AlexNet, no dropout"]),
-    "ResNet and VGG: one part changed": ("rates", ["VGG", "VGG, one 5×5", "ResNet", "ResNet, no identity"]),
-    "three convolutions, one change": ("change_rates", list(CHANGES)),
-    "plain and residual, 8 and 20 layers": ("depth_rates", list(DEPTHS)),
+    "the four networks": FOUR,
+    "AlexNet: ReLU and dropout": ["AlexNet", "AlexNet, tanh", "AlexNet, no dropout"],
+    "VGG: small kernels": ["VGG", "VGG, one 5×5"],
+    "ResNet: the identity": ["ResNet", "ResNet, no identity"],
 }
-COMMON = ["0.001", "0.003", "0.01"]  # learning rates that stand in every list
-LOOKS = [*zip(["blue", "orange", "green", "vermilion", "purple", "black", "sky"], "osD^vPX", strict=True)]
+SIZES = {"thousand parameters": ("parameters", 1e3), "million multiply-adds per image": ("multiply_adds", 1e6)}
 
 
 def receptive_field() -> Explorer:
@@ -35,8 +33,8 @@ def receptive_field() -> Explorer:
         alt="Left: a CT with a frame around the pixels that one output sees, and an orange spot where it looks most. "
         "Middle: the number of paths from each pixel, a bell. Right: bars, the cost of the stack and of one large kernel.",
         caption="One output of a stack of layers, on a real CT (pydicom). The frame is its receptive field, the dashed frame "
-        "holds nine tenths of the paths from pixels to this output. Right: weights and work of the stack, beside those of one kernel "
-        "as large as the field.",
+        "holds nine tenths of the paths from pixels to this output. Right: what the stack costs, beside one kernel as "
+        "large as the field.",
         size=(10.5, 3.9),
     )
 
@@ -104,67 +102,55 @@ def _short(value):
 
 
 @functools.cache
-def accuracies(group):
-    """Validation accuracy of each network of a group at each rate that was tried: {network: {rate: accuracy}}."""
-    run, names = GROUPS[group]
-    return {name: on_validation(run, name) for name in names}
+def _stored():
+    return results.load("architectures/budget")
 
 
-@functools.cache
-def own_rates(group):
-    """The rate that was chosen for each network of a group: {network: rate}."""
-    run, names = GROUPS[group]
-    return {name: best_rate(run, name) for name in names}
+def at_equal_time(network, seconds):
+    """Test accuracy of each stored seed of `network` after its last epoch within `seconds` of processor time (NaN: none)."""
+    reached = []
+    for run in _stored().values():
+        epochs = [point["test"] for point in run[network]["curve"] if point["seconds"] <= seconds]
+        reached.append(epochs[-1] if epochs else np.nan)
+    return np.array(reached)
 
 
-def ranking(group, rate=None):
-    """(network, accuracy) from best to worst: at one common rate, or, with None, each at its own best rate."""
-    own = own_rates(group)
-    reached = {name: found[own[name] if rate is None else rate] for name, found in accuracies(group).items()}
-    return sorted(reached.items(), key=lambda pair: -pair[1])
-
-
-def fair_rates() -> Explorer:
-    """Stored runs: who is ahead at one common learning rate, and who is if each network has its own."""
+def equal_time() -> Explorer:
+    """Stored runs: accuracy of the networks after the same processor time, against their size."""
+    curves = [row["curve"] for run in _stored().values() for row in run.values()]
+    last = int(np.ceil(max(point["seconds"] for curve in curves for point in curve)))
     return Explorer(
-        _draw_fair_rates,
+        _draw_equal_time,
         {
             "group": choice("Compare", GROUPS),
-            "rate": choice("Common learning rate", COMMON),
+            "size": choice("Size in", SIZES, "million multiply-adds per image"),
+            "seconds": slider("Processor seconds", 2, last, last),
         },
-        alt="Left: validation accuracy over the learning rate, a line for each network, a dashed line at the common rate. Right: "
-        "two lists of the networks, ranked at the common rate and each at its own best rate, with lines that join equal names.",
-        caption="Stored runs: accuracy on the slices of 600 validation patients (simulated), mean of two seeds. Left: a line for "
-        "each network, its best rate ringed; dashed, the common rate; dotted, chance. Right: the order at the common rate, and "
-        "the order when each network has its own best rate. Lines that cross are networks that change places.",
-        size=(11, 4.2),
+        alt="Left: test accuracy rising with processor seconds, one colour for each network. Right: the accuracy reached, "
+        "over the size of the network.",
+        caption="Stored runs on simulated brain lesions. Left: one line for each seed. Right: what each seed has reached by "
+        "the dashed line, over the network's size.",
+        size=(10, 4),
     )
 
 
-def _draw_fair_rates(figure, group, rate):
-    rate = float(rate)
-    curves, order = figure.subplots(1, 2, width_ratios=[1.15, 1])
-    own, every = own_rates(group), accuracies(group)
-    looks = {name: (plot.COLOURS[colour], marker) for name, (colour, marker) in zip(every, LOOKS, strict=False)}
-    for name, found in every.items():
-        colour, marker = looks[name]
-        curves.plot(list(found), list(found.values()), marker + "-", color=colour, ms=5, lw=1.4, label=name)
-        curves.plot(own[name], found[own[name]], "o", ms=12, mfc="none", color=colour, mew=1.6)
-    curves.axvline(rate, color="0.3", lw=1, ls="--")
-    curves.axhline(0.25, color="0.5", lw=1, ls=":")
-    curves.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy", ylim=(0.2, 1.3))
-    curves.set_yticks(np.arange(0.2, 1.01, 0.2))
-    curves.legend(loc="upper left", fontsize=8, ncols=2, frameon=True, framealpha=1, edgecolor="none")
-
-    places = [
-        {name: (place, reached) for place, (name, reached) in enumerate(ranking(group, at))} for at in (rate, None)
-    ]
-    for name, (place, reached) in places[0].items():
-        colour, marker = looks[name]
-        there, best = places[1][name]
-        order.plot([0, 1], [place, there], marker + "-", color=colour, ms=6, lw=1.6)
-        order.text(-0.06, place, f"{name}  {reached:.2f}", ha="right", va="center", fontsize=9)
-        order.text(1.06, there, f"{best:.2f}  {name}, {own[name]:g}", ha="left", va="center", fontsize=9)
-    order.set(xlim=(-1.3, 2.3), ylim=(len(every) - 0.4, -0.9), xticks=[0, 1], yticks=[])
-    order.set_xticklabels([f"all at {rate:g}", "each at its own"])
-    order.spines[:].set_visible(False)
+def _draw_equal_time(figure, group, size, seconds):
+    curves, dots = figure.subplots(1, 2, width_ratios=[1.4, 1], sharey=True)
+    names = list(plot.COLOURS)
+    markers = "osD^"
+    for place, network in enumerate(GROUPS[group]):
+        colour = plot.COLOURS[names[place]]
+        for n, run in enumerate(_stored().values()):
+            x, y = zip(*[(point["seconds"], point["test"]) for point in run[network]["curve"]], strict=True)
+            curves.plot(x, y, color=colour, lw=1.2, marker=markers[place], ms=3, label=None if n else network)
+        reached = at_equal_time(network, seconds)
+        key, unit = SIZES[size]
+        x = [run[network][key] / unit for run in _stored().values()]
+        dots.plot(x, reached, markers[place], color=colour, ms=6, alpha=0.8)
+    for ax in (curves, dots):
+        ax.axhline(0.25, color="0.6", lw=1, ls=":")
+    curves.axvline(seconds, color="0.3", lw=1, ls="--")
+    curves.set(xlabel="processor seconds of training", ylabel="test accuracy", ylim=(0.15, 1))
+    curves.legend(loc="upper left", fontsize=9)
+    dots.set(xlabel=size, title=f"after {seconds} processor seconds")
+    dots.set_xlim(0, 1.15 * dots.dataLim.x1)

@@ -1,16 +1,15 @@
-"""What notebook, experiment and explorers of the lesson on architectures share: its networks, the arms that are compared,
-how the stored runs are read, and its scores."""
+"""What notebook, experiment and explorers of the lesson on architectures share: its networks, its stored sources, its scores."""
 
-import functools
 import socket
 
 import numpy as np
 
-from course_lib import evaluate, results
+from course_lib import results
+from course_lib.evaluate import bootstrap
 
 SHAPE, CLASSES = (32, 32, 1), 4
-FOUR = ["small CNN", "AlexNet", "VGG", "ResNet"]
-"""The networks that the lesson compares, as the stored runs call them. The small CNN is that of lesson 06."""
+FOUR = ["small CNN (lesson 06)", "AlexNet", "VGG", "ResNet"]
+"""The networks that the lesson compares, as the stored runs call them."""
 
 # ---- The networks -----------------------------------------------------------------------------------------------------
 
@@ -126,69 +125,6 @@ def deep_net(blocks, identity=True, **pixels):
     return keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x)))
 
 
-def three_layers(*, kernel=3, strides=1, pooling="max", **pixels):
-    """Three convolutions of 8, 16, 32 channels with batch norm. Each is followed by 2×2 pooling, "max" or "average", or has
-    itself a stride of 2 ("stride"); strides: of the first one, besides. pixels: as for `deep_net`."""
-    from course_lib.models import keras, layers
-
-    inputs = layers.Input(SHAPE)
-    x = layers.Normalization(**pixels)(inputs)
-    for place, channels in enumerate((8, 16, 32)):
-        step = (strides if place == 0 else 1) * (2 if pooling == "stride" else 1)
-        x = conv_block(x, channels, kernel, strides=step)
-        if pooling != "stride":
-            x = (layers.MaxPooling2D if pooling == "max" else layers.AveragePooling2D)(2)(x)
-    return keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x)))
-
-
-def _small_cnn(input_shape, classes, **pixels):
-    from course_lib.models import small_cnn
-
-    return small_cnn(input_shape, classes, **pixels)
-
-
-NETWORKS = {
-    "small CNN": _small_cnn,
-    "AlexNet": small_alexnet,
-    "VGG": small_vgg,
-    "ResNet": small_resnet,
-    "AlexNet, tanh": functools.partial(small_alexnet, activation="tanh"),
-    "AlexNet, no dropout": functools.partial(small_alexnet, dropout=0.0),
-    "VGG, one 5×5": functools.partial(small_vgg, convolutions=(1, 1, 1), kernel=5),
-    "ResNet, no identity": functools.partial(small_resnet, identity=False),
-}
-"""The networks of the stored run "networks", as functions of (input_shape, classes, *, mean, variance)."""
-
-BASE = "base: 3×3, max"
-CHANGES = {
-    BASE: {},
-    "kernel 1×1": {"kernel": 1},
-    "kernel 5×5": {"kernel": 5},
-    "stride 2 at the start": {"strides": 2},
-    "stride 4 at the start": {"strides": 4},
-    "average pooling": {"pooling": "average"},
-    "stride in place of pooling": {"pooling": "stride"},
-}
-"""What the stored run "changes" changes of `three_layers`."""
-
-DEPTHS = {
-    f"{kind} {2 * blocks + 2}": (blocks, kind == "residual") for blocks in (3, 9) for kind in ("plain", "residual")
-}
-"""The networks of the stored run "depth", named by their number of layers: blocks and identity of `deep_net`."""
-
-SOURCES = ("lesion_present", "slice_position")
-TRANSFER = ["random, frozen", "random, trained"]
-TRANSFER += [f"{task}, {how}" for task in SOURCES for how in ("frozen", "fine-tuned")]
-"""The arms of the stored run "transfer"."""
-
-
-def build(run, arm, pixels):
-    """A new network of a stored run's arm, not compiled; pixels: {"mean", "variance"} of the training images."""
-    if run == "networks":
-        return NETWORKS[arm](SHAPE, CLASSES, **pixels)
-    return three_layers(**CHANGES[arm], **pixels) if run == "changes" else deep_net(*DEPTHS[arm], **pixels)
-
-
 def _standardised(input_shape, mean, variance):
     from course_lib.models import layers
 
@@ -232,70 +168,6 @@ def source(task):
     return network
 
 
-def on_validation(rates, arm, part="val"):
-    """Mean accuracy of an arm at each learning rate that was tried, {rate: accuracy}.
-
-    rates: the stored run, "rates", "change_rates", "depth_rates" or "transfer_rates". part: "val" for the validation patients,
-    by which the rate is chosen, "train" for the training slices, in use.
-    """
-    stored = results.load(f"architectures/{rates}").values()
-    return {
-        float(rate): float(np.mean([each[arm][rate][part][1] for each in stored])) for rate in next(iter(stored))[arm]
-    }
-
-
-def best_rate(rates, arm):
-    """The learning rate with the best validation accuracy; arguments as for `on_validation`. Raises ValueError at an end of
-    the list."""
-    found = on_validation(rates, arm)
-    best = max(found, key=found.get)
-    if best in (min(found), max(found)):
-        raise ValueError(f"{arm} is best at {best:g}, an end of its list of rates: make it longer.")
-    return best
-
-
-def column(run, arm, part, index=1):
-    """What each seed of a stored run ("networks", "changes", "depth", "transfer") keeps of an arm, (seeds,).
-
-    part: "train", whose entries are [loss, accuracy], in use, so that index 0 is the loss; or a number such as "parameters".
-    """
-    values = [each[arm][part] for each in results.load(f"architectures/{run}").values()]
-    return np.array([value[index] if isinstance(value, list) else value for value in values])
-
-
-@functools.cache
-def stored_answers(run, arm):
-    """The answers of an arm's networks for the test slices, one of each patient, (seeds, n); "truth" and "groups": (n,)."""
-    stored = [results.arrays(f"architectures/{run}", seed) for seed in results.load(f"architectures/{run}")]
-    return stored[0][arm] if arm in ("truth", "groups") else np.stack([each[arm] for each in stored])
-
-
-def tested(run, arm):
-    """Test accuracy of each seed of an arm, (seeds,)."""
-    return (stored_answers(run, arm) == stored_answers(run, "truth")).mean(axis=1)
-
-
-def gain(baseline, arm):
-    """How much better than the baseline an arm is on the test patients, over seeds and patients: an Estimate.
-
-    baseline, arm: (run, name), such as ("networks", "VGG").
-    """
-    (run, name), (other_run, other) = baseline, arm
-    groups = stored_answers(run, "groups")
-    return evaluate.recipes(
-        accuracy,
-        stored_answers(run, "truth"),
-        stored_answers(run, name),
-        stored_answers(other_run, other),
-        groups=groups,
-    )
-
-
-def one_slice_each(split):
-    """The second of the four slices of each patient: images, labels and patients."""
-    return split.x[1::4], split.targets["label"][1::4].astype(np.int32), split.groups[1::4]
-
-
 def answers(network, images):
     """The class (n,) that a network finds likeliest."""
     return network.predict(images, batch_size=320, verbose=0).argmax(axis=1)
@@ -308,8 +180,7 @@ def accuracy(truth, guess):
 
 def on_split(network, split, repeats=1000):
     """Accuracy of a network on the slices of a split, with its 95 % interval by patient."""
-    guess = answers(network, split.x)
-    return evaluate.bootstrap(accuracy, split.targets["label"], guess, groups=split.groups, repeats=repeats)
+    return bootstrap(accuracy, split.targets["label"], answers(network, split.x), groups=split.groups, repeats=repeats)
 
 
 def paths(layers, kernel, stride, dilation):

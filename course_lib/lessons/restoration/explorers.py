@@ -23,13 +23,13 @@ def restorers() -> Explorer:
         {
             "image": choice("Slice", _IMAGES, "mass, patient A"),
             "damage": choice("Damage", DAMAGES, "half the resolution"),
-            "loss": choice("Restored by", [CLASSICAL, *restore.LOSSES], restore.STRONG),
+            "loss": choice("Restored by", [CLASSICAL, *restore.SHOWN], restore.STRONG),
             "sigma": slider("Noise: standard deviation σ", 0.0, 0.3, 0.1, step=0.02),
-            "row": slider("Hole: row of its middle", 4, 27, 14),
-            "column": slider("Hole: column of its middle", 4, 27, 12),
+            "row": slider("Hole: row of its middle", 5, 27, 14),
+            "column": slider("Hole: column of its middle", 5, 27, 12),
         },
-        alt="Four pictures: the true slice with its lesion outlined, the damaged slice, the restored slice with its PSNR "
-        "and sharpness, and the difference of restored and true slice in red and blue.",
+        alt="Four pictures: the true slice with its lesion outlined, the damaged slice, the restored slice with its PSNR, "
+        "edge strength and agreement, and the difference of restored and true slice in red and blue.",
         caption="Stored restorers, simulated lesions. Last picture: restored minus true; red is too bright, blue too dark "
         "(deepest at ±0.4), and white is right. The outline is the lesion.",
         size=(11, 3.3),
@@ -37,24 +37,17 @@ def restorers() -> Explorer:
 
 
 def _draw_restorers(figure, image, damage, loss, sigma, row, column):
-    task = DAMAGES[damage]
-    truth, lesion = _picture(image)
-    condition = _condition(task, truth, sigma, row, column)
+    truth, condition, lesion = _damaged(image, DAMAGES[damage], sigma, row, column)
     if loss == CLASSICAL:
-        restored, name = _classical(task, condition, sigma)
+        restored, name = _classical(DAMAGES[damage], condition, sigma)
     else:
-        restored, name = _network("losses", f"{task}, {loss}")(condition).numpy(), loss
-    restored = np.clip(restored, 0, 1)
-    mask = condition[..., 1:]
-    quality = restore.psnr(truth[None], restored, mask)[0]
-    sharp = restore.sharpness(restored, mask)[0] / restore.sharpness(truth[None], mask)[0]
-    _four(
-        figure,
-        (truth, lesion, image),
-        (condition, damage),
-        (restored, name),
-        f"PSNR {quality:.1f} dB, sharpness {sharp:.2f}",
+        restored, name = _network("losses", f"{DAMAGES[damage]}, {loss}")(condition).numpy(), loss
+    restored, mask = np.clip(restored, 0, 1), condition[..., 1:]
+    quality, sums = restore.psnr(truth, restored, mask)[0], restore.products(truth, restored, mask)
+    verdict = (
+        f"PSNR {quality:.1f} dB, edges {restore.edge_strength(sums):.2f},\nagreement {restore.agreement(sums):.2f}"
     )
+    _four(figure, (truth, image), (condition, damage), (restored, name), lesion, verdict)
 
 
 def training_sets() -> Explorer:
@@ -67,8 +60,8 @@ def training_sets() -> Explorer:
             "damage": choice("Damage", ["noise", "a hole"], "a hole"),
             "diet": choice("The restorer was trained on", list(restore.DIETS)),
             "sigma": slider("Noise: standard deviation σ", 0.0, 0.3, 0.2, step=0.02),
-            "row": slider("Hole: row of its middle", 4, 27, 20),
-            "column": slider("Hole: column of its middle", 4, 27, 21),
+            "row": slider("Hole: row of its middle", 5, 27, 20),
+            "column": slider("Hole: column of its middle", 5, 27, 21),
         },
         alt="Four pictures: a true slice, the damaged slice, the slice restored by a network that was trained on certain "
         "patients only, and the difference in red and blue.",
@@ -79,27 +72,21 @@ def training_sets() -> Explorer:
 
 
 def _draw_training_sets(figure, image, damage, diet, sigma, row, column):
-    task = DAMAGES[damage]
-    truth, lesion = _picture(image)
-    condition = _condition(task, truth, sigma, row, column)
-    restored = np.clip(_network("patients", f"{task}, {diet}")(condition).numpy(), 0, 1)
+    truth, condition, lesion = _damaged(image, DAMAGES[damage], sigma, row, column)
+    restored = np.clip(_network("patients", f"{DAMAGES[damage]}, {diet}")(condition).numpy(), 0, 1)
     inside = lesion if lesion.any() else condition[0, ..., 1] > 0
-    change = (restored[0, ..., 0] - truth[..., 0])[inside].mean()
-    where = "in the lesion" if lesion.any() else "where it was damaged"
-    _four(
-        figure, (truth, lesion, image), (condition, damage), (restored, f"trained on {diet}"), f"{change:+.2f} {where}"
-    )
+    change = (restored - truth)[0, ..., 0][inside].mean()
+    verdict = f"\n{change:+.2f} {'in the lesion' if lesion.any() else 'where it was damaged'}"
+    _four(figure, (truth, image), (condition, damage), (restored, f"trained on {diet}"), lesion, verdict)
 
 
-def _four(figure, true, damaged, restored, verdict):
-    (truth, lesion, title), (condition, damage), (result, method) = true, damaged, restored
+def _four(figure, true, damaged, restored, lesion, verdict):
     axes = figure.subplots(1, 4)
-    plot.image(axes[0], truth[..., 0], f"the truth:\n{title}", window=(0, 1))
-    plot.image(axes[1], condition[0, ..., 0], f"the network sees:\n{damage}", window=(0, 1))
-    plot.image(axes[2], result[0, ..., 0], f"restored:\n{method}", window=(0, 1))
-    plot.signed(
-        axes[3], result[0, ..., 0] - truth[..., 0], f"restored − truth:\n{verdict}", limit=_LIMIT, colour_bar=False
-    )
+    titles = "the truth", "the network sees", "restored"
+    for ax, (images, name), title in zip(axes, (true, damaged, restored), titles, strict=False):
+        plot.image(ax, images[0, ..., 0], f"{title}:\n{name}", window=(0, 1))
+    error = (restored[0] - true[0])[0, ..., 0]
+    plot.signed(axes[3], error, f"restored − truth: {verdict}", limit=_LIMIT, colour_bar=False)
     if lesion.any():
         for ax in axes[[0, 2, 3]]:
             ax.contour(lesion, [0.5], colors=plot.COLOURS["orange"], linewidths=1.2)
@@ -113,23 +100,19 @@ def _examples():
     return test.x[rows], test.masks[rows]
 
 
-def _picture(image):
+def _damaged(image, task, sigma, row, column):
+    """The slice (1, 32, 32, 1), its condition, and its lesion (32, 32)."""
     images, masks = _examples()
     number = _IMAGES.index(image)
-    return images[number], masks[number]
+    truth = images[number : number + 1]
+    if task == "hole":
+        return truth, restore.cut_hole(truth, [[row, column]]), masks[number]
+    return truth, restore.damage(task, truth, np.random.default_rng(0), sigma), masks[number]
 
 
 @functools.cache
 def _network(part, name):
     return restore.stored_restorer(part, name)
-
-
-def _condition(task, truth, sigma, row, column):
-    if task == "noise":
-        return restore.add_noise(truth[None], sigma, np.random.default_rng(0))
-    if task == "hole":
-        return restore.cut_hole(truth[None], [[row, column]])
-    return restore.half_resolution(truth[None])
 
 
 def _classical(task, condition, sigma):
