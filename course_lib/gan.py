@@ -48,11 +48,11 @@ def generator(latent=LATENT, channels=96, classes=None):
 
 
 def discriminator(channels=24, classes=None, *, batch_norm=True):
-    """A DCGAN discriminator for images (n, 32, 32, 1) in [0, 1]; returns one logit each, (n, 1): above zero is "real".
+    """A DCGAN discriminator for images (n, 32, 32, 1) in [0, 1]; returns one logit each, (n, 1): above zero is "original".
 
     channels: feature maps of the first strided convolution; each of the two that follow has twice as many.
-    classes: None, or the number of classes: the network then takes [images, labels] and adds to the logit the inner
-        product of its features with a vector learned for each class (Miyato & Koyama 2018, arXiv:1802.05637).
+    classes: None, or the number of classes: a second head then says which class the image shows, and the network returns
+        [logit (n, 1), logits of the classes (n, classes)] (AC-GAN, Odena et al. 2017, arXiv:1610.09585).
     batch_norm: as in the paper, behind all convolutions but the first. Leave it out with a gradient penalty, which
         needs each image to be judged by itself.
     """
@@ -68,10 +68,7 @@ def discriminator(channels=24, classes=None, *, batch_norm=True):
     logit = layers.Dense(1, **start)(x)
     if not classes:
         return keras.Model(image, logit, name="discriminator")
-    label = layers.Input((), dtype="int32", name="label")
-    of_class = layers.Embedding(classes, x.shape[-1], embeddings_initializer="zeros")(label)
-    logit = layers.Add()([logit, layers.Dot(axes=1)([x, of_class])])
-    return keras.Model([image, label], logit, name="discriminator")
+    return keras.Model(image, [logit, layers.Dense(classes, **start)(x)], name="discriminator")
 
 
 # ---- Training -----------------------------------------------------------------------------------------------------------
@@ -92,11 +89,17 @@ def non_saturating_loss(fake):
     return tf.reduce_mean(tf.nn.softplus(-fake))
 
 
-def squared_slope(discriminator, real, labels=None):
-    """Mean squared length of the logit's gradient with respect to real data: R1 (Mescheder et al. 2018, arXiv:1801.04406)."""
+def class_loss(logits, labels):
+    """Cross-entropy of the class head's logits (n, classes) and the labels (n,) int: both networks of an AC-GAN lower it."""
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+
+def squared_slope(discriminator, real):
+    """Mean squared length of the logit's gradient with respect to original data: R1 (Mescheder et al. 2018,
+    arXiv:1801.04406). The discriminator has one head."""
     with tf.GradientTape() as tape:
         tape.watch(real)
-        logit = discriminator(_with(real, labels), training=True)
+        logit = discriminator(real, training=True)
     slope = tape.gradient(logit, real)
     return tf.reduce_mean(tf.reduce_sum(tf.square(slope), axis=list(range(1, len(real.shape)))))
 
@@ -110,13 +113,18 @@ def adversarial_step(
     generator_loss=non_saturating_loss,
     r1=0.0,
     discriminator_rate=None,
+    mean=None,
+    decay=0.999,
 ):
     """Build one training step of two networks that play against each other.
 
     rate, beta_1: of Adam, for both networks; discriminator_rate: where the discriminator's is another one.
     generator_loss: `non_saturating_loss` or `minimax_loss`. r1: γ, the weight of half the `squared_slope`.
+    mean: a second generator of the same build. After each step its weights move to the generator's by 1 − decay of the way
+        (further in the first steps): a running mean, whose images are steadier (Yazıcı et al. 2019, arXiv:1806.04498).
     Returns a compiled function: step(real, labels=None) -> (discriminator's loss, generator's loss), which changes both
-    networks once. real: float32 tensor of a batch; labels: its classes, for networks that take them.
+    networks once. real: float32 tensor of a batch of original images; labels: its classes, for networks with classes, whose
+    losses then hold the `class_loss`, too.
     """
     latent = generator.inputs[0].shape[-1]
     for_generator = keras.optimizers.Adam(rate, beta_1=beta_1)
@@ -124,27 +132,38 @@ def adversarial_step(
     for_generator.build(generator.trainable_variables)
     for_discriminator.build(discriminator.trainable_variables)
 
+    def judged(images, labels):
+        """The logit of images, and the loss of the class head, 0 for a discriminator without one."""
+        answer = discriminator(images, training=True)
+        return (answer, 0.0) if labels is None else (answer[0], class_loss(answer[1], labels))
+
     @tf.function
     def step(real, labels=None):
-        # 1. The discriminator learns to tell real from generated; the generator stands still.
+        # 1. The discriminator learns to tell original from generated; the generator stands still.
         z = tf.random.normal((tf.shape(real)[0], latent))
         fake = generator(_with(z, labels), training=True)
         with tf.GradientTape() as tape:
-            on_real = discriminator(_with(real, labels), training=True)
-            on_fake = discriminator(_with(fake, labels), training=True)
-            d_loss = discriminator_loss(on_real, on_fake)
+            on_real, of_class = judged(real, labels)
+            on_fake, _ = judged(fake, labels)
+            d_loss = discriminator_loss(on_real, on_fake) + of_class
             if r1:
-                d_loss += r1 / 2 * squared_slope(discriminator, real, labels)
+                d_loss += r1 / 2 * squared_slope(discriminator, real)
         weights = discriminator.trainable_variables
         for_discriminator.apply(tape.gradient(d_loss, weights), weights)
 
-        # 2. The generator learns to be taken for real; the discriminator stands still, but its slopes are used.
+        # 2. The generator learns to be taken for original; the discriminator stands still, but its slopes are used.
         z = tf.random.normal((tf.shape(real)[0], latent))
         with tf.GradientTape() as tape:
             fake = generator(_with(z, labels), training=True)
-            g_loss = generator_loss(discriminator(_with(fake, labels), training=True))
+            on_fake, of_class = judged(fake, labels)
+            g_loss = generator_loss(on_fake) + of_class
         weights = generator.trainable_variables
         for_generator.apply(tape.gradient(g_loss, weights), weights)
+        if mean:
+            done = tf.cast(for_generator.iterations, tf.float32)
+            kept = tf.minimum(decay, done / (done + 9))  # shorter at the start: the first weights are soon forgotten
+            for average, weight in zip(mean.weights, generator.weights, strict=True):
+                average.assign(kept * average + (1 - kept) * weight)
         return d_loss, g_loss
 
     return step

@@ -18,22 +18,21 @@ def test_networks_have_the_shapes_they_promise(classes):
     images = gan.sample(generator, z, labels, batch_size=2)
     assert images.shape == (5, 32, 32, 1) and images.dtype == np.float32
     assert images.min() >= 0 and images.max() <= 1
-    assert discriminator(images if labels is None else [images, labels]).shape == (5, 1)
+    answer = discriminator(images)
+    shapes = [tuple(head.shape) for head in (answer if classes else [answer])]
+    assert shapes == [(5, 1)] + ([(5, 4)] if classes else [])
     assert np.array_equal(images, gan.sample(generator, z, labels)), "a sample depends on its batch"
 
 
-def test_the_class_reaches_both_networks():
+def test_the_class_reaches_the_generator():
     keras.utils.set_random_seed(0)
-    generator, discriminator = gan.generator(4, 8, 2), gan.discriminator(4, 2)
-    z = np.ones((2, 4))
-    a, b = gan.sample(generator, z, np.array([0, 1]))
+    a, b = gan.sample(gan.generator(4, 8, 2), np.ones((2, 4)), np.array([0, 1]))
     assert np.abs(a - b).max() > 0
-    discriminator.layers[[type(layer) for layer in discriminator.layers].index(layers.Embedding)].set_weights(
-        [np.stack([np.zeros(16 * 16), np.ones(16 * 16)])]
-    )
-    same = np.repeat(a[None], 2, axis=0)
-    logits = discriminator([same, np.array([0, 1])]).numpy()
-    assert abs(logits[0, 0] - logits[1, 0]) > 1e-6
+
+
+def test_batch_norm_can_be_left_out_of_the_discriminator():
+    kinds = [[type(layer) for layer in gan.discriminator(4, batch_norm=on).layers] for on in (True, False)]
+    assert [names.count(layers.BatchNormalization) for names in kinds] == [2, 0]
 
 
 def test_losses_are_those_of_the_formulas():
@@ -43,6 +42,13 @@ def test_losses_are_those_of_the_formulas():
     assert np.isclose(gan.discriminator_loss(real, fake), expected, rtol=1e-5)
     assert np.isclose(gan.minimax_loss(fake), np.log(1 - p_fake).mean(), rtol=1e-5)
     assert np.isclose(gan.non_saturating_loss(fake), -np.log(p_fake).mean(), rtol=1e-5)
+
+
+def test_class_loss_is_the_cross_entropy_of_the_class_head():
+    logits = np.array([[2.0, 0, 0, 0], [0, 1, 0, 3]], np.float32)
+    assert np.isclose(gan.class_loss(logits[:1], [0]), np.log(np.exp(2) + 3) - 2, rtol=1e-5)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert np.isclose(gan.class_loss(logits, [1, 3]), -np.log(p[[0, 1], [1, 3]]).mean(), rtol=1e-5)
 
 
 def test_squared_slope_of_a_plane_is_known():
@@ -80,6 +86,56 @@ def test_a_step_improves_each_network_against_the_other():
             step(real)
         assert loss(discriminator(generator(z))) < before
         assert np.allclose(judge[0], discriminator.get_weights()[0]), "the generator's step changed the discriminator"
+
+
+def _pair_with_classes():
+    """A generator and a discriminator of points in the plane that take, and name, one of two classes."""
+    keras.utils.set_random_seed(0)
+    z, label, point = layers.Input((2,)), layers.Input((), dtype="int32"), layers.Input((2,))
+    made = layers.Dense(2)(layers.Concatenate()([z, layers.Embedding(2, 2)(label)]))
+    hidden = layers.Dense(16, "relu")(point)
+    return keras.Model([z, label], made), keras.Model(point, [layers.Dense(1)(hidden), layers.Dense(2)(hidden)])
+
+
+def test_with_classes_both_networks_lower_the_loss_of_the_class_head():
+    labels, z = tf.constant(np.arange(256) % 2, tf.int32), tf.random.normal((256, 2), seed=1)
+    real = tf.one_hot(labels, 2) * 4.0
+    generator, discriminator = _pair_with_classes()
+    before = gan.class_loss(discriminator(real)[1], labels)
+    step = gan.adversarial_step(generator, discriminator, rate=0.0, discriminator_rate=2e-2)
+    for _ in range(100):
+        d_loss, _ = step(real, labels)
+    assert gan.class_loss(discriminator(real)[1], labels) < min(0.1, before)
+    logit, fake = discriminator(real)[0], discriminator(generator([z, labels]))
+    assert (
+        float(d_loss) < gan.discriminator_loss(logit, fake[0]) + 0.5
+    )  # the class loss of generated points is not in it
+    judge = discriminator.get_weights()
+    before = gan.class_loss(fake[1], labels)
+    step = gan.adversarial_step(generator, discriminator, rate=2e-2, discriminator_rate=1e-12)
+    for _ in range(200):
+        step(real, labels)
+    assert gan.class_loss(discriminator(generator([z, labels]))[1], labels) < before / 2
+    assert np.allclose(judge[0], discriminator.get_weights()[0]), "the generator's step changed the discriminator"
+
+
+def test_the_running_mean_follows_the_generator_and_changes_nothing():
+    last = []
+    for averaged in (False, True):
+        generator, discriminator = _small_pair()
+        mean, _ = _small_pair(seed=5)
+        expected = mean.get_weights()
+        step = gan.adversarial_step(generator, discriminator, rate=1e-2, mean=mean if averaged else None, decay=0.9)
+        tf.random.set_seed(3)
+        for number in range(1, 101):
+            step(tf.zeros((8, 2)))
+            kept = min(0.9, number / (number + 9))  # 0.1 at first: the first weights are soon forgotten
+            pairs = zip(expected, generator.get_weights(), strict=True)
+            expected = [kept * average + (1 - kept) * weight for average, weight in pairs]
+        last.append(generator.get_weights())
+    assert all(np.allclose(a, b) for a, b in zip(*last, strict=True)), "the running mean changed the training"
+    assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(mean.get_weights(), expected, strict=True))
+    assert not np.allclose(mean.get_weights()[0], last[1][0], atol=1e-5)
 
 
 def test_the_slope_penalty_flattens_the_discriminator():

@@ -4,12 +4,12 @@ import functools
 
 import numpy as np
 
-from course_lib import data, plot
+from course_lib import data, plot, results
 from course_lib.explorers import Explorer, choice, slider
-from course_lib.lessons.gan.model import between, feature_model, stored_generator
+from course_lib.lessons.gan import model as lesson
 
 CLASSES = ["healthy", "mass", "white-matter lesions", "infarct"]
-SPACES = ["pixels", "features (see section 6)"]
+SPACES = ["pixels", "features (see section 8)"]
 DATA_SPREAD = 0.6
 
 
@@ -46,9 +46,9 @@ def pushes(mean, spread):
     weight = _bell(x, mean, spread)
     logit = -0.5 * (x / DATA_SPREAD) ** 2 + 0.5 * ((x - mean) / spread) ** 2 + np.log(spread / DATA_SPREAD)
     slope = np.abs(-x / DATA_SPREAD**2 + (x - mean) / spread**2)
-    real = 0.5 * (1 + np.tanh(logit / 2))  # the sigmoid, safe for any logit
-    fake = 0.5 * (1 - np.tanh(logit / 2))
-    return tuple(float(np.average(side * slope, weights=weight)) for side in (real, fake))
+    original = 0.5 * (1 + np.tanh(logit / 2))  # the sigmoid, safe for any logit
+    generated = 0.5 * (1 - np.tanh(logit / 2))
+    return tuple(float(np.average(side * slope, weights=weight)) for side in (original, generated))
 
 
 def _draw_perfect_discriminator(figure, mean, spread):
@@ -68,6 +68,68 @@ def _draw_perfect_discriminator(figure, mean, spread):
     right.set_title(f"minimax {sizes[0]:.3f}\nnon-saturating {sizes[1]:.3f}")
 
 
+# ---- What a long training changes -----------------------------------------------------------------------------------------
+
+
+def over_training() -> Explorer:
+    """Twelve images of a stored run at each of its checks, and what was measured there, for all its seeds."""
+    return Explorer(
+        _draw_over_training,
+        {
+            "check": slider("Check number", 1, len(_runs()[0]["rows"]), 5),
+            "seed": choice("Training", [f"seed {seed}" for seed in _runs()]),
+        },
+        alt="Left: twelve brain slices, three of each class, as the generator makes them after so many steps. Right: two plots "
+        "over the steps, the KID, which falls, and the share of images that are read as asked, which rises.",
+        caption="Stored runs of the conditional GAN. Left: twelve fixed latent vectors, in rows the class that was asked for. "
+        "Right: a line for each training; dotted, what as many original slices get. The dot is where you are.",
+        size=(10.5, 4.0),
+    )
+
+
+@functools.cache
+def _runs():
+    return results.load("gan/conditional")
+
+
+@functools.cache
+def _pictures(seed):
+    return results.arrays("gan/conditional", seed)["images"]
+
+
+def read_as_asked(table):
+    """Share on the diagonal of a table of counts (asked, read)."""
+    return np.trace(table) / np.sum(table)
+
+
+def _draw_over_training(figure, check, seed):
+    seed, runs = int(seed.split()[1]), _runs()
+    grid = figure.add_gridspec(2, 2, width_ratios=[1, 1.35])
+    mosaic, upper, lower = (
+        figure.add_subplot(grid[:, 0]),
+        figure.add_subplot(grid[0, 1]),
+        figure.add_subplot(grid[1, 1]),
+    )
+    images = _pictures(seed)[check - 1]
+    rows = [np.hstack(images[label :: len(CLASSES)]) for label in range(len(CLASSES))]
+    plot.image(mosaic, np.vstack(rows), f"after {runs[seed]['rows'][check - 1]['step']:,} steps", window=(0, 255))
+    mosaic.set(yticks=32 * np.arange(4) + 16, yticklabels=["healthy", "mass", "white\nmatter", "infarct"])
+    mosaic.tick_params(length=0)
+    for number, run in runs.items():
+        steps = [row["step"] / 1000 for row in run["rows"]]
+        kid, read = [row["kid"] for row in run["rows"]], [read_as_asked(row["read"]) for row in run["rows"]]
+        for ax, values in ((upper, kid), (lower, read)):
+            own = number == seed
+            ax.plot(steps, values, color=plot.COLOURS["blue" if own else "sky"], lw=2 if own else 1, zorder=2 + own)
+            if own:
+                ax.plot(steps[check - 1], values[check - 1], "o", color=plot.COLOURS["vermilion"], ms=8, zorder=5)
+    run = runs[seed]
+    upper.axhline(np.mean(run["floor"]), color="0.4", ls=":", lw=1.2)
+    lower.axhline(read_as_asked(run["read_original"]), color="0.4", ls=":", lw=1.2)
+    upper.set(yscale="log", ylabel="KID", xticklabels=[])
+    lower.set(ylabel="read as asked", ylim=(0, 1), xlabel="steps (thousands)")
+
+
 # ---- A walk in latent space -----------------------------------------------------------------------------------------------
 
 
@@ -84,8 +146,8 @@ def walk() -> Explorer:
         },
         alt="Three brain slices of 32×32 pixels: the generated one, the nearest of the training slices, and their difference "
         "in red and blue.",
-        caption="Left: made by the stored conditional generator. Middle: the nearest of the 2,400 training slices (real anatomy, "
-        "simulated lesions). Right: generated minus real. The distance is compared with that of a test slice to its "
+        caption="Left: made by the stored generator. Middle: the nearest of the 4,800 training slices (simulated lesions on a "
+        "real template). Right: generated minus original. The distance is compared with that of a test slice to its "
         "nearest training slice.",
         size=(9.5, 3.7),
     )
@@ -98,18 +160,18 @@ def latent(number):
 
 def _draw_walk(figure, label, start, goal, way, space):
     gan = _gan()
-    z = between(latent(start), latent(goal), way / 10)[None]
+    z = lesson.between(latent(start), latent(goal), way / 10)[None]
     made = gan.sample(_generator(), z, np.array([CLASSES.index(label)]))
     train, usual = _reference(space)
     place, distance = gan.nearest(_in_space(made, space), train)
     brains = _brains()
-    real = brains.train.x[place[0], :, :, 0]
-    real_label = CLASSES[brains.train.targets["label"][place[0]]]
+    original = brains.train.x[place[0], :, :, 0]
+    its_label = CLASSES[brains.train.targets["label"][place[0]]]
     axes = figure.subplots(1, 3)
     plot.image(axes[0], made[0, :, :, 0], f"generated: {label}", window=(0, 1))
-    plot.image(axes[1], real, f"nearest training slice: {real_label}", window=(0, 1))
+    plot.image(axes[1], original, f"nearest training slice: {its_label}", window=(0, 1))
     compared = f"distance {distance[0]:.1f}\n(a test slice: {usual:.1f})"
-    plot.signed(axes[2], made[0, :, :, 0] - real, compared, limit=1, colour_bar=False)
+    plot.signed(axes[2], made[0, :, :, 0] - original, compared, limit=1, colour_bar=False)
 
 
 def _gan():
@@ -120,17 +182,17 @@ def _gan():
 
 @functools.cache
 def _brains():
-    return data.load("brain-lesions", size=32)
+    return data.load("brain-lesions", size=32, seed=lesson.PATIENTS["train"], n_patients=1200)
 
 
 @functools.cache
 def _generator():
-    return stored_generator("conditional")
+    return lesson.stored_generator()
 
 
 @functools.cache
 def _features():
-    return feature_model()
+    return lesson.feature_model()
 
 
 def _in_space(images, space):

@@ -7,8 +7,11 @@ from course_lib import results
 FIXED = np.random.default_rng(14).normal(size=(640, 32)).astype(np.float32)
 """The latent vectors whose images are measured."""
 
-CONDITIONAL = {"channels": 64, "classes": 4}
-"""The conditional generator, as `gan.generator` takes it."""
+CHANNELS, JUDGE_CHANNELS, CLASSES = 128, 32, 4
+"""Of the stored conditional generator and its discriminator, as `gan.generator` and `gan.discriminator` take them."""
+
+PATIENTS = {"train": 1400, "held out": 1401}
+"""Seeds of the data: 1,200 patients each, from whom the stored GAN has learned, and whom it has never seen."""
 
 # ---- Points in the plane ----------------------------------------------------------------------------------------------
 
@@ -80,13 +83,46 @@ def between(a, b, share):
     return ((1 - share) * length_a + share * length_b) * direction
 
 
-def stored_generator(name):
-    """A generator of brain slices from a stored run: "gan", or "conditional", which takes [z, labels]."""
+def conditional_pair(classes=CLASSES):
+    """Generator, discriminator and a second generator for the running mean of the first one's weights; new, of the stored size."""
     from course_lib import gan
 
-    generator = gan.generator(**(CONDITIONAL if name == "conditional" else {}))
-    generator.set_weights(results.weights(f"gan/{name}", 0))
+    generator, mean = (gan.generator(channels=CHANNELS, classes=classes) for _ in range(2))
+    mean.set_weights(generator.get_weights())
+    return generator, gan.discriminator(JUDGE_CHANNELS, classes), mean
+
+
+def stored_generator():
+    """The conditional generator of the stored run's first seed, its running mean; it takes [z, labels]."""
+    from course_lib import gan
+
+    generator = gan.generator(channels=CHANNELS, classes=CLASSES)
+    generator.set_weights([weight.astype(np.float32) for weight in results.weights("gan/conditional", 0)])
     return generator
+
+
+def read_as(reader, images, asked):
+    """What a reader network makes of images (n, h, w, 1) whose classes were asked for, (n,): counts (asked, read)."""
+    read = reader.predict(images, batch_size=256, verbose=0).argmax(1)
+    return np.bincount(CLASSES * np.asarray(asked) + read, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
+
+
+def kid_limits(made, original, groups, parts=10):
+    """KID of features made (m, d) and original (n, d), with a 95 % interval: (value, low, high).
+
+    groups: (n,) patient of each original. The interval is the jackknife's: a tenth of the made and of the patients is left
+    out in turn (Efron & Tibshirani 1993, chapter 11). Resampling with repetition, as a bootstrap does, would count pairs of
+    a thing with itself, which the estimate leaves out.
+    """
+    from scipy import stats
+
+    from course_lib import gan
+
+    patient = np.unique(groups, return_inverse=True)[1]
+    left = [gan.kid(made[np.arange(len(made)) % parts != k], original[patient % parts != k]) for k in range(parts)]
+    value = gan.kid(made, original)
+    reach = stats.t.ppf(0.975, parts - 1) * np.sqrt((parts - 1) * np.var(left))
+    return value, value - reach, value + reach
 
 
 def build_reader(mean, variance, feature_mean, feature_variance):
@@ -102,7 +138,7 @@ def build_reader(mean, variance, feature_mean, feature_variance):
 
 
 def reader():
-    """The stored network that tells the four classes of "brain-lesions": trained on 1,200 simulated patients who are in
+    """The stored network that tells the four classes of "brain-lesions": trained on 2,400 simulated patients who are in
     no other part of the course."""
     network = build_reader(**results.arrays("gan/features", 0))
     network.set_weights(results.weights("gan/features", 0))
