@@ -1,128 +1,239 @@
-"""Lesson 15: the stored study keeps its own rules, and its explorers show what is stored."""
+"""Lesson 15: who is in which run, what an arm is trained on, what is promised of the stored runs, and what its explorers show."""
 
 import numpy as np
 import pytest
-from scipy import stats
-from sklearn.metrics import f1_score, recall_score
 
-from course_lib import data, results
-from course_lib.lessons.synthetic_data import exercises as lesson
-from course_lib.lessons.synthetic_data import explorers
-from course_lib.lessons.synthetic_data.model import nearest_of_class, slices_of
+from course_lib import data, evaluate, models, results
+from course_lib.lessons.gan import experiment as gan_experiment
+from course_lib.lessons.gan import model as gan_model
+from course_lib.lessons.synthetic_data import exercises, experiment, explorers, model
 
 pytestmark = pytest.mark.slow
 
-STUDIES = results.load("synthetic_data/study")
-SEEDS = list(STUDIES)
+ARMS_RUN = "synthetic_data/arms"
 
 
-def arrays_of(seed):
-    return results.arrays("synthetic_data/study", seed)
+def stored(seed):
+    return results.arrays(ARMS_RUN, seed)
 
 
-def test_seeds_are_independent_repetitions():
-    assert len(SEEDS) >= 2
-    sets = [STUDIES[seed]["patient_set"] for seed in SEEDS]
-    assert len(set(sets)) == len(sets), "two seeds share their patients"
+# ---- Patients
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_stored_scores_follow_from_the_stored_answers(seed):
-    study, arrays = STUDIES[seed], arrays_of(seed)
-    for patients, run in study["runs"].items():
-        label = arrays[f"label_{patients}"]
-        assert list(run["macro_f1"]) == list(explorers.ARMS)
-        for arm, guess in zip(explorers.ARMS, arrays[f"guess_{patients}"], strict=True):
-            assert run["macro_f1"][arm] == pytest.approx(f1_score(label, guess, average="macro"), abs=1e-4)
-            assert run["recall_infarct"][arm] == pytest.approx(recall_score(label == 2, guess == 2), abs=1e-4)
+def test_no_run_shares_a_patient_with_another_or_with_the_networks_that_judge():
+    sets = [*experiment.SETS["rates"], *experiment.SETS["arms"], experiment.TEST_SET]
+    sets += [gan_experiment.READER_SET, *gan_model.PATIENTS.values()]
+    assert len(set(sets)) == len(sets)  # numbers of patients are unique over seeds of the data
+    assert {name: len(sets) for name, sets in experiment.SETS.items()} == {
+        n: len(r) for n, r in experiment.RUNS.items()
+    }
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_training_patients_are_as_many_as_said_and_in_no_test(seed):
-    study, arrays = STUDIES[seed], arrays_of(seed)
-    for patients in study["runs"]:
-        per_class = study["patients"][patients]
-        groups, label = arrays[f"member_groups_{patients}"], arrays[f"member_label_{patients}"]
-        assert [len(np.unique(groups[label == c])) for c in range(3)] == per_class
-        assert not np.intersect1d(groups, arrays[f"groups_{patients}"]).size
-        unseen = arrays[f"unseen_groups_{patients}"]
-        assert np.isin(unseen, arrays[f"groups_{patients}"]).all()
-        shares = [np.bincount(arrays[f"{name}_label_{patients}"]) for name in ("member", "unseen")]
-        assert np.allclose(*(share / share.sum() for share in shares)), "the attack would tell classes, not members"
+def test_training_patients_are_as_many_as_said_and_nobody_is_drawn_twice():
+    for seed in (0, 1):
+        brains, drawn, left = experiment.patients("rates", seed, quick=True)
+        everybody = [np.unique(groups) for _, _, groups in (*drawn.values(), left)]
+        assert sum(map(len, everybody)) == len(np.unique(np.concatenate(everybody)))
+        assert np.isin(np.concatenate(everybody), brains.train.groups).all()
+        for number, (images, label, groups) in drawn.items():
+            counts = [len(np.unique(groups[label == c])) for c in range(3)]
+            assert tuple(counts) == experiment.QUICK_PATIENTS[number] and len(images) == 4 * sum(counts)
+        assert len(np.unique(np.bincount(left[1]))) == 1  # validation is balanced
+    assert {number: sum(counts) for number, counts in model.PATIENTS.items()} == {56: 56, 224: 224}
 
 
-def test_stored_patients_are_those_of_the_dataset():
-    brains, arrays = data.load("brain-lesions", size=32), arrays_of(0)
-    for name, split in (("member", brains.train), ("unseen", brains.test)):
-        for patients in explorers.PATIENTS:
-            rows = np.isin(split.groups, arrays[f"{name}_groups_{patients}"])
-            label = np.searchsorted([0, 1, 3], split.targets["label"][rows])
-            assert np.array_equal(label, arrays[f"{name}_label_{patients}"])
+def test_strangers_have_the_members_shares_of_the_classes():
+    brains = data.load("brain-lesions", size=32)
+    images, label, groups = model.strangers(*(model.slices_of(part) for part in (brains.val, brains.test)))
+    counts = np.array([len(np.unique(groups[label == c])) for c in range(3)])
+    for share in model.PATIENTS.values():
+        assert np.array_equal(counts * sum(share), np.array(share) * counts.sum())
+    assert len(images) == 4 * counts.sum() and counts.sum() > 150
+    assert not np.isin(groups, brains.train.groups).any()
 
 
-@pytest.mark.parametrize("patients", explorers.PATIENTS)
-def test_generated_images_are_images(patients):
-    released = explorers.released_images(patients)
-    assert released.shape == (3000, 32, 32, 1) and released.min() >= 0 and released.max() <= 1
-    # A brain in the middle and air around it, and not the same one each time.
-    assert released[:, 12:20, 12:20].mean() > 0.3 > 0.1 > released[:, :3, :3].mean()
-    assert released.std(axis=0).max() > 0.05
+def test_three_classes_are_numbered_without_a_gap():
+    split = data.load("brain-lesions", size=32).val
+    images, label, groups = model.slices_of(split)
+    assert set(label) == {0, 1, 2} and len(images) == np.isin(split.targets["label"], model.CLASSES).sum()
+    ill = split.groups[split.targets["label"] == 3][0]
+    assert set(model.slices_of(split, [ill])[1]) == {model.RARE} and (model.slices_of(split, [ill])[2] == ill).all()
+
+
+# ---- Arms and networks
+
+
+def test_arms_differ_in_the_added_images_alone():
+    label = np.repeat([0, 1, 2], [12, 12, 4])
+    images = np.arange(len(label), dtype=np.float32).reshape(-1, 1, 1, 1)
+    asked = np.repeat([0, 1, 2], 30)
+    released = 1000 + np.arange(len(asked), dtype=np.float32).reshape(-1, 1, 1, 1)
+    sets = experiment.training_sets(images, label, released, asked, seed=1)
+    assert tuple(sets) == model.ARMS and sets["original"][0] is images
+    for name, (x, y) in sets.items():
+        if name != "original":
+            assert np.bincount(y).tolist() == [model.FILL * 12] * 3, name
+        generated = x.ravel() >= 1000
+        place = x.ravel().astype(int)
+        truth = np.where(generated, asked[np.maximum(place - 1000, 0)], label[place % 1000 % len(label)])
+        assert np.array_equal(truth, y), f"{name}: an image has another's label"
+        assert generated.any() == ("GAN" in name) and generated.all() == (name == "GAN alone")
+        if name in ("+ duplicates", "+ GAN"):
+            times = np.bincount(x[~generated].ravel().astype(int), minlength=len(label))
+            assert times.min() >= 1 and all(np.ptp(times[label == c]) <= 1 for c in range(3)), (
+                "one is repeated more often"
+            )
+    assert sets["+ classic"] is sets["+ duplicates"] and sets["+ classic + GAN"] is sets["+ GAN"]
+
+
+def test_all_arms_start_from_the_same_weights_and_only_classic_ones_change_images():
+    images = np.random.default_rng(0).random((40, 16, 16, 1), np.float32)
+    first, options = {}, {"original": images, "rate": 1e-3, "steps": 15, "seed": 3}
+    for arm in ("original", "GAN alone", "+ classic"):
+        keep = models.keras.callbacks.LambdaCallback()
+        keep.on_train_begin = lambda logs, keep=keep, arm=arm: first.update({arm: keep.model.layers[-1].get_weights()})
+        network = model.train(images, np.arange(40) % 3, arm, callbacks=[keep], **options)
+        once, again = (network(images, training=True).numpy() for _ in range(2))
+        assert np.array_equal(once, again) == ("classic" not in arm)
+        assert np.array_equal(network(images, training=False), network.layers[-1](images, training=False))
+    kernels = [[weights for weights in each if weights.ndim > 1] for each in first.values()]
+    assert all(np.array_equal(a, b) for other in kernels[1:] for a, b in zip(kernels[0], other, strict=True))
+
+
+def test_the_nearest_is_sought_in_the_same_class():
+    images = np.array([0.0, 1.0, 5.0]).reshape(3, 1, 1, 1)
+    others = np.array([0.1, 0.9, 4.0, 1.2]).reshape(4, 1, 1, 1)
+    index, distance = model.nearest_of_class(images, np.array([0, 0, 1]), others, np.array([1, 0, 1, 0]))
+    assert index.tolist() == [1, 1, 2] and distance == pytest.approx([0.9, 0.1, 1.0])
+
+
+def test_class_means_name_the_class_whose_mean_is_nearest():
+    images = np.array([0.0, 2.0, 5.0, 9.0]).reshape(4, 1, 1, 1)
+    named = experiment.by_class_means(images, np.array([0, 0, 1, 2]), np.array([2.9, 3.1, 8.0]).reshape(3, 1, 1, 1))
+    assert named.tolist() == [0, 1, 2] and named.dtype == np.uint8
+
+
+# ---- How stored runs are read
+
+
+def test_a_best_rate_at_an_end_of_the_list_is_an_error(monkeypatch):
+    rising = {f"56, {arm}": {f"{rate:g}": {"val": rate} for rate in model.RATES} for arm in model.ARMS}
+    monkeypatch.setattr(results, "load", lambda path: {0: rising, 1: rising})
+    with pytest.raises(ValueError, match="56, GAN alone is best at 0.02, an end of the list"):
+        model.best_rate(56, "GAN alone")
+    rising["56, original"]["0.001"]["val"] = 0.9
+    assert model.best_rate(56, "original") == 0.001
+
+
+def test_the_difference_of_two_arms_has_the_sign_of_the_better_one(monkeypatch):
+    truth = np.tile([0, 1, 2], 40)
+    fakes = {
+        "truth": truth,
+        "groups": np.arange(120) // 4,
+        "right": np.tile(truth, (3, 1)),
+        "wrong": np.zeros((3, 120)),
+    }
+    monkeypatch.setattr(model, "answers", lambda number, arm: fakes[arm])
+    gain = model.gain.__wrapped__
+    assert gain((56, "right"), (56, "wrong")).below and gain((56, "wrong"), (224, "right")).above
+    assert gain((56, "wrong"), (56, "right"), model.recall).value == 1
+
+
+def test_attacks_of_several_seeds_are_put_together_by_rank(monkeypatch):
+    def arrays(path, seed):
+        stranger = np.arange(200.0) * 10**seed  # the seeds' scores have other units
+        return {
+            "56, images, own, members": np.array([199.5, 198.5, -1.0]) * 10**seed,
+            "56, images, own, strangers": stranger,
+            "56, members": np.arange(3) + 10 * seed,
+            "strangers": 1000 + np.arange(200),
+        }
+
+    monkeypatch.setattr(results, "load", lambda path: {0: {}, 1: {}})
+    monkeypatch.setattr(results, "arrays", arrays)
+    member, score, groups = model.attacked.__wrapped__(56, "images")
+    assert member.sum() == 6 and len(score) == len(groups) == 406 and len(np.unique(groups)) == 206
+    assert score[member].tolist() == [1, 0.995, 0] * 2
+    assert evaluate.true_positive_rate_at(member, score, groups=groups, repeats=100).value == pytest.approx(2 / 3)
+    assert model.attacked.__wrapped__(56, "images", seed=1)[0].sum() == 3
+
+
+# ---- The stored runs
+
+
+def test_each_arm_was_trained_at_the_rate_that_was_best_on_validation():
+    runs = results.load(ARMS_RUN)
+    assert len(runs) == 5
+    for seed, run in runs.items():
+        for number, arm in model.PAIRS:
+            assert run[f"{number}"]["arms"][arm]["rate"] == model.best_rate(number, arm), (seed, number, arm)
+
+
+def test_all_runs_met_the_same_test_patients_and_the_kept_checkpoint_has_the_lowest_kid():
+    truth, groups = (model.answers(None, name) for name in ("truth", "groups"))
+    assert len(np.unique(groups)) == 630 and np.bincount(truth).tolist() == [840] * 3
+    for seed, run in results.load(ARMS_RUN).items():
+        arrays = stored(seed)
+        assert np.array_equal(arrays["truth"], truth) and np.array_equal(arrays["groups"], groups)
+        members = [arrays[f"{number}, members"] for number in model.PATIENTS]
+        assert [len(each) for each in members] == list(model.PATIENTS)
+        assert not np.intersect1d(np.concatenate(members), groups).size and not np.intersect1d(*members).size
+        assert np.isin(arrays["strangers"], groups).all() and len(arrays["strangers"]) == 490
+        for number in model.PATIENTS:
+            told = run[f"{number}"]["gan"]
+            assert [row["step"] for row in told["checks"]] == list(experiment.CHECKS)
+            assert told["kept"] == min(told["checks"], key=lambda row: row["kid"])["step"]
+
+
+def test_stored_members_are_those_of_the_dataset():
+    train = data.load("brain-lesions", size=32).train
+    for number, counts in model.PATIENTS.items():
+        _, label, groups = model.slices_of(train, stored(0)[f"{number}, members"])
+        assert tuple(len(np.unique(groups[label == c])) for c in range(3)) == counts
 
 
 def test_results_are_small():
     assert sum(path.stat().st_size for path in (results.LESSONS / "synthetic_data" / "results").iterdir()) < 2e6
 
 
+@pytest.mark.parametrize("number", model.PATIENTS)
+def test_generated_images_are_images(number):
+    released = explorers.released_images(number)
+    assert released.shape == (3000, 32, 32, 1) and released.min() >= 0 and released.max() <= 1
+    # A brain in the middle and air around it, and not the same one each time.
+    assert released[:, 12:20, 12:20].mean() > 0.3 > 0.1 > released[:, :3, :3].mean()
+    assert released.std(axis=0).max() > 0.05
+
+
+# ---- Explorers and exercises
+
+
 def membership(**changes):
-    figure = explorers.release()
-    figure.render(**changes)
-    return float(figure._figure.axes[1].get_title().split()[-1])
+    explorer = explorers.release()
+    explorer.render(**changes)
+    return float(explorer._figure.axes[1].get_title().split()[1].strip(","))
 
 
 @pytest.mark.parametrize("kind", explorers.CLASSES)
 def test_planted_copies_are_found(kind):
-    changes = {"patients": explorers.PATIENTS[-1], "kind": kind}
+    changes = {"patients": "224", "kind": kind}
     without, half, noisy = (membership(**changes, planted=p, noise=s) for p, s in ((0, 0.0), (50, 0.0), (50, 0.2)))
-    assert half > without
-    assert half == pytest.approx(
-        (1 + without) / 2, abs=0.08
-    )  # half of the members come first, the others are as before
-    assert noisy <= half
+    assert half > without and noisy <= half
+    assert half == pytest.approx((1 + without) / 2, abs=0.1)  # half of the members come first, the others are as before
 
 
-def test_arms_explorer_counts_every_test_slice():
-    tables = explorers._confusions()
-    for patients in explorers.PATIENTS:
-        assert tables[patients].shape == (len(SEEDS), len(explorers.ARMS), 3, 3)
-        assert (tables[patients].sum(-1) == 160).all()
-        first = STUDIES[0]["runs"][patients]["macro_f1"]
-        assert np.allclose(explorers.MEASURES["macro-F1"](tables[patients])[0], list(first.values()), atol=1e-4)
+def test_the_explorer_of_arms_shows_the_lessons_differences():
+    for label, metric in ((None, model.accuracy), (model.RARE, model.recall)):
+        ours = explorers._gain(56, model.CONTROL, "+ classic", label)
+        lessons = model.gain((56, model.CONTROL), (56, "+ classic"), metric)
+        assert ours.value == pytest.approx(lessons.value)
+        assert (ours.low, ours.high) == pytest.approx((lessons.low, lessons.high), abs=0.02)
 
 
-def test_reference_solutions_agree_with_scipy():
+def test_reference_solutions_agree_with_the_library():
     for right, n in ((143, 182), (0, 12), (7, 7)):
-        interval = stats.binomtest(right, n).proportion_ci(method="wilson")
-        assert lesson.wilson.reference(right, n) == pytest.approx((interval.low, interval.high), abs=1e-4)
-
-
-def test_interval_over_seeds_contains_the_truth_as_often_as_it_says():
+        assert exercises.wilson.reference(right, n) == pytest.approx(evaluate.wilson(right, n), abs=1e-4)
     rng = np.random.default_rng(0)
-    common = rng.normal(0, 1, (2000, 5))  # what makes a seed easy or hard, for both arms
-    first, second = common, common + rng.normal(0.1, 0.2, (2000, 5))
-    ends = np.array([lesson.over_seeds.reference(a, b) for a, b in zip(first, second, strict=True)])
-    assert np.mean((ends[:, 1] < 0.1) & (ends[:, 2] > 0.1)) == pytest.approx(0.95, abs=0.015)
-
-
-def test_the_nearest_is_sought_in_the_same_class():
-    images = np.array([0.0, 1.0, 5.0]).reshape(3, 1, 1, 1)
-    others = np.array([0.1, 0.9, 4.0, 1.2]).reshape(4, 1, 1, 1)
-    index, distance = nearest_of_class(images, np.array([0, 0, 1]), others, np.array([1, 0, 1, 0]))
-    assert index.tolist() == [1, 1, 2] and distance == pytest.approx([0.9, 0.1, 1.0])
-
-
-def test_three_classes_are_numbered_without_a_gap():
-    split = data.load("brain-lesions", size=32).val
-    images, label, groups = slices_of(split)
-    assert set(label) == {0, 1, 2} and len(images) == np.isin(split.targets["label"], [0, 1, 3]).sum()
-    ill = split.groups[split.targets["label"] == 3][0]
-    assert set(slices_of(split, [ill])[1]) == {2} and (slices_of(split, [ill])[2] == ill).all()
+    member, stranger = rng.normal(1, 1, 90), rng.normal(0, 1, 250)
+    library = evaluate.true_positive_rate_at(np.arange(340) < 90, np.r_[member, stranger], repeats=100)
+    assert exercises.members_found.reference(member, stranger, 0.01) == library.value

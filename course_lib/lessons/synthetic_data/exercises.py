@@ -4,9 +4,15 @@ import numpy as np
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from course_lib.exercises import Choice, Coding, Mistake, progress
+from course_lib.exercises import Choice, Coding, Mistake, Wrong, progress
 
 TOPIC = "synthetic_data"
+
+
+def _wrong(differs_on, *answers):
+    """Wrong answers that all differ on the same arguments."""
+    return [Wrong(answer, differs_on) for answer in answers]
+
 
 # ---- labels_to_generate ---------------------------------------------------------------------------
 
@@ -23,40 +29,88 @@ def _labels_by_loop(label, per_class):
     return wanted
 
 
+def _labels_by_comparing(label, per_class):
+    classes = np.arange(np.max(label) + 1)
+    lacking = per_class - (np.asarray(label)[:, None] == classes).sum(axis=0)
+    return np.concatenate([np.full(number, c) for c, number in zip(classes, lacking, strict=True)])
+
+
+def _asked(lacking):
+    """The answer that asks for lacking(counts, per_class) images of each class."""
+    return lambda label, per_class: np.repeat(
+        np.arange(max(label) + 1), np.maximum(0, lacking(np.bincount(label), per_class)).astype(int)
+    )
+
+
+def _then_asked(change):
+    """The right labels, changed."""
+    return lambda label, per_class: change(_labels_to_generate(label, per_class))
+
+
+_THREE, _GAP = (np.array([0, 0, 1, 0, 2, 1]), 4), (np.array([3, 0, 3, 1, 0, 0]), 5)
+
 labels_to_generate = Coding(
     topic=TOPIC,
     name="labels_to_generate",
     reference=_labels_to_generate,
-    also_correct=(_labels_by_loop,),
+    also_correct=(_labels_by_loop, _labels_by_comparing),
     inputs=lambda: [
-        (np.array([0, 0, 1, 0, 2, 1]), 4),
-        (np.array([2, 0, 0, 1, 1, 1, 2]), 3),
-        (np.array([1, 0, 1]), 2),
+        _THREE,
+        (np.array([2, 0, 0, 1, 1, 1, 2]), 3),  # one class lacks none
+        (np.array([1, 0, 1]), 7),
+        _GAP,  # of one class there is no original
+        (np.repeat(np.array([1, 0, 2], np.uint8), [40, 5, 7]), 60),
+        (np.array([0, 0]), 5),
     ],
     mistakes=(
         Mistake(
-            lambda label, per_class: np.repeat(np.arange(max(label) + 1), per_class),
-            "You ask for the full number in every class. The real images are there already: count them too.",
+            _asked(lambda counts, per_class: np.full(len(counts), per_class)),
+            "Your results have the full number of every class. The originals are there already: count them, too.",
         ),
         Mistake(
             lambda label, per_class: per_class - np.bincount(label),
-            "These are the numbers of images for each class. The generator wants one label for each image.",
+            "Your results are the numbers of images that each class lacks. The generator wants one label for each image.",
         ),
         Mistake(
-            lambda label, per_class: np.repeat(np.arange(max(label) + 1), np.bincount(label)),
-            "You ask for as many images as there are real ones, so the rare class stays rare. How many does each lack?",
+            _asked(lambda counts, per_class: counts),
+            "Your results have as many of each class as there are originals, so that the rare class stays rare.",
         ),
         Mistake(
-            lambda label, per_class: np.repeat(np.arange(max(label) + 1), max(np.bincount(label)) - np.bincount(label)),
-            "You fill up to the most frequent class. The function is told how many each class shall have.",
+            _asked(lambda counts, per_class: counts.max() - counts),
+            "Your results fill up to the most frequent class. The function is told how many each class shall have.",
+        ),
+        Mistake(
+            _then_asked(lambda labels: labels[::-1]),
+            "Your results are the right labels, from the last class to the first. Wanted is class after class from 0 on.",
         ),
     ),
+    wrong=[
+        *_wrong(
+            _THREE,
+            _then_asked(lambda labels: np.sort(labels)[np.r_[1 : len(labels), 0]]),
+            _then_asked(lambda labels: labels + 1),
+            _then_asked(lambda labels: labels[:-1]),
+            _then_asked(lambda labels: np.append(labels, labels[-1])),
+            _then_asked(lambda labels: np.unique(labels)),
+            _then_asked(lambda labels: np.eye(3)[labels]),
+            _then_asked(lambda labels: labels[labels == 2]),
+            _asked(lambda counts, per_class: np.full(len(counts), np.ceil(np.mean(per_class - counts)))),
+            _asked(lambda counts, per_class: counts.sum() - counts),
+            _asked(lambda counts, per_class: per_class // counts),
+            lambda label, per_class: np.concatenate([label, _labels_to_generate(label, per_class)]),
+            lambda label, per_class: np.random.default_rng(0).permutation(_labels_to_generate(label, per_class)),
+        ),
+        Wrong(lambda k, n: np.repeat(np.unique(k), n - np.unique(k, return_counts=True)[1]), _GAP),
+        Wrong(lambda k, n: np.repeat(np.arange(3), n - np.bincount(k, minlength=3)[:3]), _GAP),
+        Wrong(lambda k, n: np.repeat([2, 1, 0], n - np.bincount(k, minlength=3)[:3]), (np.array([0, 1, 1]), 3)),
+    ],
     hints=(
-        "How many real images does each class have? NumPy's `bincount` counts labels.",
+        "How many originals does each class have? NumPy's `bincount` counts labels.",
         "Each class lacks the wanted number minus the number it has.",
         "`np.repeat(values, times)` repeats each value as often as the second argument says.",
     ),
-    why="Real and generated images together now have as many of each class, so the arms differ in the images alone.",
+    why="Original and generated images together now have as many of each class, so that the arms differ in the added "
+    "images alone.",
 )
 
 
@@ -67,87 +121,15 @@ which_control = Choice(
     name="which_control",
     answer="b",
     replies={
-        "a": "The arm with real images alone differs in two things: it has no generated images, and its infarcts are rare. "
-        "If the other arm is better you cannot tell which of the two it was.",
-        "b": "Same number of images, same share of each class, same steps. What remains is whether the added images are "
-        "copies of what we have, or something a GAN made of it.",
-        "c": "That arm answers another question: whether generated images can replace the real ones.",
-        "d": "That number comes from other patients, another network and another test. Nothing in it is equal but the idea.",
+        "a": "That arm has no generated images, and its infarcts are rare. If the other arm is better you cannot tell which "
+        "of these two differences it was.",
+        "b": "As many images, the same share of each class, the same steps. What remains is whether the added images are "
+        "copies of what we have, or something that a GAN made of it.",
+        "c": "That arm answers another question: whether generated images can replace the originals.",
+        "d": "Turns and flips are another way to add images. Which way is better is worth asking, but it does not tell what "
+        "the GAN added to mere repetition.",
     },
     hints=("In which pair of arms do the training sets differ in one thing only?",),
-)
-
-
-# ---- over_seeds -----------------------------------------------------------------------------------
-
-
-def _over_seeds(first, second):
-    gain = np.subtract(second, first)  # of each seed
-    error = gain.std(ddof=1) / np.sqrt(len(gain))  # how far the mean of so many seeds is off, typically
-    reach = stats.t.ppf(0.975, len(gain) - 1) * error
-    return gain.mean(), gain.mean() - reach, gain.mean() + reach
-
-
-def _over_seeds_scipy(first, second):
-    test = stats.ttest_rel(second, first)
-    low, high = test.confidence_interval(0.95)
-    return np.mean(second) - np.mean(first), low, high
-
-
-def _over_seeds_wrong(error, factor):
-    def answer(first, second):
-        gain = np.subtract(second, first)
-        reach = factor(len(gain)) * error(gain, np.asarray(first), np.asarray(second))
-        return gain.mean(), gain.mean() - reach, gain.mean() + reach
-
-    return answer
-
-
-def _t(n):
-    return stats.t.ppf(0.975, n - 1)
-
-
-def _sem(gain, *_):
-    return gain.std(ddof=1) / np.sqrt(len(gain))
-
-
-over_seeds = Coding(
-    topic=TOPIC,
-    name="over_seeds",
-    reference=_over_seeds,
-    also_correct=(_over_seeds_scipy,),
-    inputs=lambda: [
-        (np.array([0.50, 0.61, 0.43, 0.55, 0.47]), np.array([0.55, 0.63, 0.50, 0.54, 0.52])),
-        (np.array([0.31, 0.44, 0.36]), np.array([0.30, 0.47, 0.33])),
-    ],
-    mistakes=(
-        Mistake(
-            _over_seeds_wrong(_sem, lambda n: stats.norm.ppf(0.975)),
-            "1.96 belongs to a known spread. Yours is estimated from a few seeds, which needs the wider t distribution.",
-        ),
-        Mistake(
-            _over_seeds_wrong(lambda gain, *_: gain.std(ddof=1), _t),
-            "This says where single seeds fall. The mean of n seeds is less uncertain: something with n is missing.",
-        ),
-        Mistake(
-            _over_seeds_wrong(lambda gain, *_: gain.std() / np.sqrt(len(gain)), _t),
-            "NumPy's `std` divides by n unless told otherwise, which is too small for a spread estimated from a sample.",
-        ),
-        Mistake(
-            _over_seeds_wrong(lambda _, a, b: np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / len(a)), _t),
-            "You treat the two arms as unrelated. They share their patients: take the gain of each seed first.",
-        ),
-        Mistake(
-            lambda first, second: _over_seeds(second, first),
-            "The sign is turned: a gain is positive when the second arm is better.",
-        ),
-    ),
-    hints=(
-        "First one number for each seed: by how much was the second arm better?",
-        "The standard error of a mean is the sample's standard deviation (`ddof=1`) over the square root of n.",
-        "`stats.t.ppf(0.975, n - 1)` says how many standard errors a 95 % interval reaches to each side.",
-    ),
-    why="Each seed has other training and other test patients, so this interval knows about both, and it is wide.",
 )
 
 
@@ -158,79 +140,129 @@ what_may_be_said = Choice(
     name="what_may_be_said",
     answer="d",
     replies={
-        "a": "The interval also holds losses. The best single number in it is a gain, but the data do not exclude the opposite.",
+        "a": "The interval also holds losses. Its middle is a gain, but the data do not exclude the opposite.",
         "b": "Not shown to help is not the same as shown not to help: the interval holds a gain of 7 points as well.",
         "c": "More resamples make the ends of the same interval steadier, not closer. Only more seeds and patients do that.",
         "d": "That is what was measured. Whoever needs to know more needs more seeds and more patients.",
     },
-    hints=("Which true values would have made such a result unsurprising?",),
+    hints=("Which true differences would have made such a result unsurprising?",),
 )
 
 
 # ---- wilson ---------------------------------------------------------------------------------------
 
 
-def _wilson(right, n, z=1.96):
-    share = right / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+def _wilson(right, n):
+    q, share = 1.96, right / n
+    middle = (share + q**2 / (2 * n)) / (1 + q**2 / n)
+    reach = np.sqrt(share * (1 - share) / n + q**2 / (4 * n**2)) * q / (1 + q**2 / n)
     return middle - reach, middle + reach
 
 
-def _wilson_by_roots(right, n, z=1.96):
-    # The shares p whose distance to right/n is just z standard errors: the roots of a square polynomial.
-    share = right / n
-    low, high = sorted(np.roots([1 + z**2 / n, -(2 * share + z**2 / n), share**2]).real)
+def _wilson_by_roots(right, n):
+    # The shares p whose distance to right/n is just 1.96 of their own standard errors: the roots of a square polynomial.
+    q2, share = 1.96**2, right / n
+    low, high = sorted(np.roots([1 + q2 / n, -(2 * share + q2 / n), share**2]).real)
     return low, high
 
 
-def _wald(right, n, z=1.96):
-    reach = z * np.sqrt(right / n * (1 - right / n) / n)
-    return right / n - reach, right / n + reach
+def _wilson_scipy(right, n):
+    return list(stats.binomtest(int(right), int(n)).proportion_ci(stats.norm.cdf(1.96) * 2 - 1, method="wilson"))
 
 
-def _wilson_no_root(right, n, z=1.96):
-    share = right / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2))
-    return middle - reach, middle + reach
+def _around(middle, reach):
+    """The interval from middle(share, n, q) − reach(share, n, q) to middle + reach."""
+
+    def answer(right, n, q=1.96):
+        share = right / n
+        m, r = middle(share, n, q), reach(share, n, q)
+        return m - r, m + r
+
+    return answer
 
 
-def _wilson_not_divided(right, n, z=1.96):
-    share = right / n
-    middle = share + z**2 / (2 * n)
-    reach = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return middle - reach, middle + reach
+def _share(share, n, q):
+    return share
 
 
-def _wilson_about_share(right, n, z=1.96):
-    share = right / n
-    reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return share - reach, share + reach
+def _middle(share, n, q):
+    return (share + q**2 / (2 * n)) / (1 + q**2 / n)
 
+
+def _root(share, n, q):
+    return q * np.sqrt(share * (1 - share) / n + q**2 / (4 * n**2))
+
+
+def _reach(share, n, q):
+    return _root(share, n, q) / (1 + q**2 / n)
+
+
+def _wald(share, n, q):
+    return q * np.sqrt(share * (1 - share) / n)
+
+
+def _with_q(q):
+    return lambda right, n: _around(_middle, _reach)(right, n, q)
+
+
+_EIGHT, _NONE = (8, 10), (0, 12)
 
 wilson = Coding(
     topic=TOPIC,
     name="wilson",
     reference=_wilson,
-    also_correct=(_wilson_by_roots,),
-    inputs=lambda: [(8, 10), (45, 60), (0, 12)],
+    also_correct=(_wilson_by_roots, _wilson_scipy),
+    inputs=lambda: [_EIGHT, (45, 60), _NONE, (7, 7), (1, 1), (1, 3), (970, 1000)],
     mistakes=(
         Mistake(
-            _wald,
-            "This is the textbook interval, share ± z standard errors. With few cases or shares near 1 it is wrong: with "
-            "none right of 12 it has no width. Use the formula above.",
+            _around(_share, _wald),
+            "Your results are the textbook interval, share ± 1.96 standard errors. With none right of 12 it has no width. "
+            "Use the formula above.",
         ),
-        Mistake(_wilson_no_root, "The half width needs a square root around the sum."),
-        Mistake(_wilson_not_divided, "Both the middle and the half width are divided by the same term with z² and n."),
         Mistake(
-            _wilson_about_share,
-            "The half width is right, the middle is not: Wilson's interval is not centred on the observed share.",
+            _around(_middle, lambda share, n, q: (share * (1 - share) / n + q**2 / (4 * n**2)) * q / (1 + q**2 / n)),
+            "Your results have the right middle. Their width is that of the formula without the square root.",
         ),
+        Mistake(
+            _around(lambda share, n, q: share + q**2 / (2 * n), _root),
+            "Your results are those of the numerator alone. Middle and half width are both divided by the same term.",
+        ),
+        Mistake(
+            _around(_share, _reach),
+            "Your results have the right width, around the observed share. Wilson's interval has another middle.",
+        ),
+        Mistake(
+            _around(_middle, _root),
+            "Your results have the right middle. Their width is that of the formula in which only the middle is divided.",
+        ),
+        Mistake(_with_q(2), "Your results are those of q = 2. Take 1.96."),
     ),
+    wrong=[
+        *_wrong(
+            _EIGHT,
+            _with_q(1.645),
+            _with_q(2.576),
+            _with_q(1),
+            lambda right, n: _wilson(right, n)[::-1],
+            lambda right, n: _wilson(right, n)[0],
+            lambda right, n: _wilson(right, n - 1),
+            lambda right, n: _wilson(n - right, n),
+            lambda right, n: np.round(_wilson(right, n), 2),
+            lambda right, n: 100 * np.array(_wilson(right, n)),
+            lambda right, n: (_wilson(right, n)[0], right / n, _wilson(right, n)[1]),
+            lambda right, n: _around(_share, _wald)(right + 2, n + 4),  # Agresti & Coull
+            _around(
+                _middle, lambda share, n, q: q * np.sqrt(share * (1 - share) / n + q**2 / (4 * n)) / (1 + q**2 / n)
+            ),
+        ),
+        Wrong(lambda k, n: tuple(stats.binomtest(k, n).proportion_ci(method="exact")), _NONE),
+        Wrong(lambda k, n: tuple(stats.binomtest(k, n).proportion_ci(method="wilsoncc")), _NONE),
+        Wrong(lambda k, n: _wilson(k, n) if 0 < k < n else (k / n, k / n), _NONE),
+        Wrong(lambda k, n: np.maximum(_wilson(k, n), 0.01), _NONE),
+    ],
     hints=(
         "Compute the observed share first, then the middle, then the half width.",
-        "The divisor 1 + z²/n belongs to both. Mind the brackets.",
+        "The divisor 1 + q²/n belongs to both. Mind the brackets.",
     ),
     why="Now you can put an interval to every percentage of a paper that tells you its n.",
 )
@@ -246,50 +278,247 @@ def _membership_score(images, released):
 
 def _membership_by_loop(images, released):
     scores = []
-    for image in images:
+    for image in images.astype(float):
         scores.append(-min(np.sqrt(((released - image) ** 2).sum(axis=(1, 2, 3)))))
     return np.array(scores)
 
+
+def _membership_by_broadcasting(images, released):
+    difference = np.float64(images)[:, None] - np.float64(released)
+    return np.negative(np.linalg.norm(difference.reshape(*difference.shape[:2], -1), axis=2)).max(axis=1)
+
+
+def _distances(images, released, **options):
+    return cdist(images.reshape(len(images), -1), released.reshape(len(released), -1), **options)
+
+
+def _of_distances(change, **options):
+    """The answer that makes change(distances) of the distances (images, released)."""
+    return lambda images, released: change(_distances(images, released, **options))
+
+
+def _of_pictures(change):
+    """The right answer for changed pictures."""
+    return lambda images, released: _membership_score(change(np.float64(images)), change(np.float64(released)))
+
+
+def _pictures(seed, n, *shape):
+    return np.random.default_rng(seed).random((n, *shape))
+
+
+_SMALL = (np.array([[[[0], [2]]], [[[5], [4]]]]), np.array([[[[3], [6]]], [[[5], [3]]], [[[9], [9]]]]))
+_COLOUR = (_pictures(2, 4, 2, 4, 3), _pictures(3, 5, 2, 4, 3))
+_BYTES = tuple(
+    np.random.default_rng(seed).integers(0, 256, (n, 4, 3, 1)).astype(np.uint8) for seed, n in ((4, 5), (5, 7))
+)
 
 membership_score = Coding(
     topic=TOPIC,
     name="membership_score",
     reference=_membership_score,
-    also_correct=(_membership_by_loop,),
+    also_correct=(_membership_by_loop, _membership_by_broadcasting),
     inputs=lambda: [
-        (np.random.default_rng(0).random((4, 3, 3, 1)), np.random.default_rng(1).random((6, 3, 3, 1))),
-        (np.random.default_rng(2).random((2, 2, 4, 1)), np.random.default_rng(3).random((5, 2, 4, 1))),
+        _SMALL,
+        (_pictures(0, 4, 3, 3, 1), _pictures(1, 6, 3, 3, 1)),
+        _COLOUR,
+        _BYTES,
+        (np.concatenate([_pictures(6, 2, 3, 5, 1), _pictures(7, 1, 3, 5, 1)]), _pictures(7, 4, 3, 5, 1)),  # a copy
+        (_pictures(8, 1, 2, 2, 1), _pictures(9, 1, 2, 2, 1)),
     ],
     mistakes=(
         Mistake(
-            lambda images, released: -_membership_score(images, released),
-            "This is the distance. A score must be high for those who look like members, who are near.",
+            _of_distances(lambda d: d.min(axis=1)),
+            "Your results are the distances. A score must be high for those who look like members, who are near.",
         ),
         Mistake(
-            lambda images, released: (
-                -cdist(images.reshape(len(images), -1), released.reshape(len(released), -1)).mean(1)
-            ),
-            "You took the mean over all released images. One single copy gives a patient away: look at the nearest.",
+            _of_distances(lambda d: -d.mean(axis=1)),
+            "Your results are those of the mean over all released images. One single copy gives a patient away: take the nearest.",
         ),
         Mistake(
-            lambda images, released: (
-                -cdist(images.reshape(len(images), -1), released.reshape(len(released), -1)).min(0)
-            ),
-            "You have one number for each released image. We ask about each real image: which axis do you go along?",
+            _of_distances(lambda d: -d.min(axis=0)),
+            "Your results have one number for each released image. We ask about each of `images`: which axis do you go along?",
         ),
         Mistake(
-            lambda images, released: (
-                -cdist(images.reshape(len(images), -1), released.reshape(len(released), -1)).max(1)
-            ),
-            "This is the distance to the farthest released image. Which of them says most about a copy?",
+            _of_distances(lambda d: -d.max(axis=1)),
+            "Your results are those of the farthest released image. Which of them says most about a copy?",
+        ),
+        Mistake(
+            _of_distances(lambda d: -(d.min(axis=1) ** 2)),
+            "Your results are those of the squared distance. The Euclidean distance is its root.",
+        ),
+        Mistake(
+            _of_distances(lambda d: -d.min(axis=1), metric="cityblock"),
+            "Your results are those of the sum of the absolute differences. The Euclidean distance takes squares and a root.",
         ),
     ),
+    wrong=[
+        *_wrong(
+            _SMALL,
+            _of_distances(lambda d: -d[:, 0]),
+            _of_distances(lambda d: -np.median(d, axis=1)),
+            _of_distances(lambda d: -np.sort(d, axis=1)[:, :2].mean(axis=1)),
+            _of_distances(lambda d: 1 / (1 + d.min(axis=1))),
+            _of_distances(lambda d: np.exp(-d.min(axis=1))),
+            _of_distances(lambda d: -d.min(axis=1), metric="chebyshev"),
+            _of_distances(lambda d: -d.min(axis=1), metric="cosine"),
+            _of_distances(lambda d: -np.full(len(d), d.min())),
+            _of_distances(lambda d: -d.argmin(axis=1)),
+            _of_distances(lambda d: -d.min(axis=1)[:, None]),
+            _of_pictures(lambda x: x / np.sqrt(x[0].size)),
+            _of_pictures(lambda x: x.mean(axis=(1, 2, 3), keepdims=True)),
+            _of_pictures(lambda x: x - x.mean(axis=(1, 2, 3), keepdims=True)),
+        ),
+        Wrong(_of_pictures(lambda x: x[..., :1]), _COLOUR),
+        Wrong(_of_distances(lambda d: -np.round(d.min(axis=1))), _COLOUR),
+        Wrong(_of_pictures(lambda x: x.mean(axis=-1, keepdims=True)), _COLOUR),
+        Wrong(_of_pictures(lambda x: x[:, :, : x.shape[1]]), _COLOUR),
+        Wrong(_of_pictures(lambda x: np.clip(x, 0, 1)), _BYTES),
+        Wrong(_of_pictures(lambda x: x / 255), _BYTES),
+        Wrong(
+            lambda a, b: -np.sqrt([((b - one) ** 2).sum(axis=(1, 2, 3), dtype=float).min() for one in a]), _BYTES
+        ),  # wraps around
+    ],
     hints=(
         "Flatten: `images.reshape(len(images), -1)` has one row for each image.",
         "`cdist(a, b)`, from `scipy.spatial.distance`, has one row for each of a and one column for each of b.",
         "Of each row the smallest. Then see to it that near gives high.",
     ),
     why="It needs no access to the network, only to the images that were released.",
+)
+
+
+# ---- members_found --------------------------------------------------------------------------------
+
+
+def _members_found(member, stranger, share):
+    allowed = int(share * len(stranger) + 1e-9)  # so many strangers may be accused
+    threshold = np.sort(stranger)[::-1][allowed]  # the highest score among the others
+    return (member > threshold).mean()
+
+
+def _members_found_by_counting(member, stranger, share):
+    allowed = int(np.floor(share * len(stranger)))
+    return sum(sum(s >= m for s in stranger) <= allowed for m in member) / len(member)
+
+
+def _members_found_by_deleting(member, stranger, share):
+    others = sorted(stranger)
+    for _ in range(int(share * len(others))):
+        others.pop()
+    return float(np.mean([m > others[-1] for m in member]))
+
+
+def _found(threshold, above=np.greater):
+    """The share of members above threshold(member, stranger, share)."""
+    return lambda member, stranger, share: float(np.mean(above(member, threshold(member, stranger, share))))
+
+
+def _place(of_share):
+    """The threshold of the stranger at the place of_share(share · n), counted from the highest."""
+    return lambda member, stranger, share: np.sort(stranger)[::-1][int(of_share(share * len(stranger)))]
+
+
+_FEW = (np.array([3, 1, 5, 6, 4]), np.array([0, 1, 2, 4, 3]), 0.2)
+_ODD = (np.array([0.9, 0.5, 0.7, 0.4, 0.6]), np.array([0.8, 0.1, 0.6, 0.3, 0.2, 0.5, 0.4]), 0.25)  # one of seven
+
+
+def _members_found_inputs():
+    rng = np.random.default_rng(15)
+    return [
+        _FEW,  # and a tie
+        _ODD,
+        (np.array([0.2, 0.9, 0.4]), np.array([0.3, 0.1, 0.4]), 0.0),
+        (np.array([3, 7, 5, 1]), np.array([6, 2, 4, 0, 1]), 0.3),  # one of five
+        (-rng.exponential(2, 40), -rng.exponential(3, 100), 0.01),
+        (rng.normal(1, 1, 60), rng.normal(0, 1, 250), 0.01),  # two of 250
+        (rng.normal(-9, 1, 20), rng.normal(0, 1, 30), 0.1),
+        (rng.normal(9, 1, 20), rng.normal(0, 1, 30), 0.1),
+        (np.array([1, 1, 0, 2]), np.array([1, 0, 1, 1, 0, 1]), 0.5),  # many ties
+        (np.array([7.1, 8.5, 6.9, 7.0]), rng.permutation(10), 0.2),  # just above the threshold, and on it
+        (np.array([6.2, 0.4, 6.5]), rng.permutation(10), 0.3),
+    ]
+
+
+members_found = Coding(
+    topic=TOPIC,
+    name="members_found",
+    reference=_members_found,
+    also_correct=(_members_found_by_counting, _members_found_by_deleting),
+    inputs=_members_found_inputs,
+    mistakes=(
+        Mistake(
+            _found(_place(np.floor), np.greater_equal),
+            "Your results are those of “at least as high” as the highest of the others. A member must lie above it.",
+        ),
+        Mistake(
+            _found(lambda member, stranger, share: np.quantile(stranger, 1 - share)),
+            "Your results are those of a quantile between two strangers. The threshold is the score of one of them.",
+        ),
+        Mistake(
+            _found(_place(np.ceil)),
+            "Your results are those of a number of strangers that was rounded up: more would be accused than allowed.",
+        ),
+        Mistake(
+            lambda member, stranger, share: _members_found(stranger, member, share),
+            "Your results are the share of strangers found, with a threshold from the members. Exchange the two.",
+        ),
+        Mistake(
+            _found(lambda member, stranger, share: stranger.max()),
+            "Your results are those of a threshold above all strangers. Some of them may be accused.",
+        ),
+        Mistake(
+            lambda member, stranger, share: float(np.sum(member > _place(np.floor)(member, stranger, share))),
+            "Your results are the number of members found. Divide it by how many there are.",
+        ),
+    ),
+    wrong=[
+        *_wrong(
+            _FEW,
+            _place(np.floor),
+            lambda m, s, share: 100 * _members_found(m, s, share),
+            lambda m, s, share: 1 - _members_found(m, s, share),
+            _found(lambda m, s, share: np.sort(s)[int(share * len(s))]),
+            _found(_place(lambda k: k), np.less),
+            _found(lambda m, s, share: np.sort(m)[::-1][int(share * len(m))]),
+            _found(lambda m, s, share: np.mean(s)),
+            _found(lambda m, s, share: np.sort(np.r_[m, s])[::-1][int(share * (len(m) + len(s)))]),
+        ),
+        *_wrong(
+            _ODD,
+            _found(_place(np.round)),
+            _found(lambda m, s, share: s[int(share * len(s))]),
+            _found(lambda m, s, share: np.quantile(s, 1 - share, method="lower")),
+            lambda m, s, share: round(_members_found(m, s, share), 1) + 0.05,
+        ),
+        Wrong(_found(_place(lambda k: max(k, 1))), _members_found_inputs()[2]),
+        Wrong(lambda m, s, share: _members_found(m, s, 0.01), _FEW),
+        Wrong(lambda m, s, share: _members_found(np.unique(m), np.unique(s), share), _members_found_inputs()[8]),
+        Wrong(lambda m, s, share: _members_found(np.abs(m), np.abs(s), share), _members_found_inputs()[4]),
+    ],
+    hints=(
+        "How many strangers may be accused? A share of their number, rounded down.",
+        "Sort the strangers from the highest score down and pass over the allowed ones. The next one's score is the threshold.",
+        "The mean of `member > threshold` is a share.",
+    ),
+    why="An attacker who accuses one stranger in a hundred is dangerous to those whom this number counts, however low the AUC is.",
+)
+
+
+# ---- a_release_without ----------------------------------------------------------------------------
+
+a_release_without = Choice(
+    topic=TOPIC,
+    name="a_release_without",
+    answer="a",
+    replies={
+        "a": "If these people score higher there as well, it is not because a GAN has seen them: perhaps their slices are "
+        "plainer than those of the strangers. If they do not, membership is what is left.",
+        "b": "More strangers make the number surer. If the members' slices differ from theirs for another reason, it stays "
+        "just as wrong.",
+        "c": "That asks how much the release gives away when it is larger. It is not a run without membership.",
+        "d": "A narrower interval around a number does not tell what the number measures.",
+    },
+    hints=("Which run changes membership, and nothing else about the people?",),
 )
 
 
@@ -301,8 +530,9 @@ released_what = Choice(
     answer="c",
     replies={
         "a": "A generated image is nobody's photograph, but it was computed from somebody's. Whether that shows must be measured.",
-        "b": "They are small, and the test still recognised members. Size is no protection.",
-        "c": "An attack that fails says something about that attack. What is promised without one needs a proof, such as "
+        "b": "Small images can give their patients away, too: what matters is how near the release comes to them. Size is no "
+        "protection by itself.",
+        "c": "An attack that fails says something about that attack. What holds against every attack needs a proof, such as "
         "differential privacy gives, and costs image quality.",
         "d": "The discriminator is not needed to make images, so nobody has to release it. But it is not the only leak.",
     },

@@ -3,120 +3,105 @@
 import functools
 
 import numpy as np
-from scipy import stats
 
-from course_lib import data, plot, results
+from course_lib import data, evaluate, plot, results
 from course_lib.explorers import Explorer, choice, slider
-from course_lib.lessons.synthetic_data.model import RELEASED, nearest_of_class, stored_generator
+from course_lib.lessons.synthetic_data import model as lesson
 
 CLASSES = {"healthy": 0, "mass": 1, "infarct (rare)": 2}
-PATIENTS = ("56", "224")
-ARMS = ("real", "+ duplicates", "+ classic", "+ GAN", "GAN alone", "+ classic + GAN")
+MEASURES = {"accuracy": None, "recall of infarct (rare)": 2, "recall of mass": 1, "recall of healthy": 0}
+SIZES = [str(number) for number in lesson.PATIENTS]
 
 
 @functools.cache
-def _confusions():
-    """Confusion matrices (seeds, arms, 3, 3) of the stored runs for each number of patients; rows are the truth."""
-    tables = {patients: [] for patients in PATIENTS}
-    for seed in results.load("synthetic_data/study"):
-        stored = results.arrays("synthetic_data/study", seed)
-        for patients in PATIENTS:
-            label, guess = stored[f"label_{patients}"].astype(int), stored[f"guess_{patients}"]
-            tables[patients].append([np.bincount(3 * label + one, minlength=9).reshape(3, 3) for one in guess])
-    return {patients: np.array(seeds) for patients, seeds in tables.items()}
+def _right(number, arm, label):
+    """The share of each test patient's slices that an arm's networks answer rightly, (seeds, patients); of one class or all."""
+    truth, groups = (lesson.answers(None, name) for name in ("truth", "groups"))
+    right = evaluate.by_patient((lesson.answers(number, arm) == truth).T.astype(float), groups).T
+    return right if label is None else right[:, evaluate.by_patient(truth, groups) == label]
 
 
-def _f1(tables):
-    right = np.diagonal(tables, axis1=-2, axis2=-1)
-    return 2 * right / (tables.sum(-1) + tables.sum(-2))
-
-
-def _recall(tables):
-    return np.diagonal(tables, axis1=-2, axis2=-1) / tables.sum(-1)
-
-
-MEASURES = {
-    "macro-F1": lambda tables: _f1(tables).mean(-1),
-    "recall of infarct (rare)": lambda tables: _recall(tables)[..., 2],
-    "recall of mass": lambda tables: _recall(tables)[..., 1],
-    "recall of healthy": lambda tables: _recall(tables)[..., 0],
-}
+@functools.cache
+def _gain(number, first, second, label):
+    """The difference of two arms over seeds and patients: the same as `lesson.gain`, made of the shares of each patient."""
+    one, other = _right(number, first, label), _right(number, second, label)
+    return evaluate.recipes(lambda _, share: share.mean(), np.zeros(one.shape[1]), one, other, repeats=200)
 
 
 def arms() -> Explorer:
-    """The stored experiment: any measure, at any number of patients, compared with any arm."""
+    """The stored runs: any measure, at either number of patients, compared with any arm."""
     return Explorer(
         _draw_arms,
         {
-            "patients": choice("Real training patients", PATIENTS),
+            "patients": choice("Original training patients", SIZES),
             "measure": choice("Measure", MEASURES),
-            "control": choice("Compared with", ARMS, "+ duplicates"),
-            "shown": choice("Answers shown for", ARMS, "+ GAN"),
+            "control": choice("Compared with", lesson.ARMS, lesson.CONTROL),
+            "shown": choice("Answers shown for", lesson.ARMS, "+ GAN"),
         },
-        alt="Three panels: the measure of each arm with its seeds as dots; the gain of each arm over the one chosen, with "
-        "intervals and a line at zero; a 3×3 table of truth against answer for one arm.",
-        caption="Stored runs on simulated lesions; each small dot is a seed with training and test patients of its own. "
-        "Middle: mean gain and, from three seeds on, its 95 % t interval over the seeds. Right: answers on all test slices of all seeds.",
+        alt="Three panels: the measure of each arm with its seeds as dots and a dotted line for guessing; the difference of each "
+        "arm from the one chosen, with intervals and a line at zero; a 3×3 table of truth against answer for one arm.",
+        caption="Stored runs on simulated lesions; each small dot is a seed with training patients of its own, all met the same "
+        "630 test patients. Dotted on the left: guessing. Middle: difference from the arm chosen, with its 95 % interval over "
+        "seeds and patients. Right: share of each class's test slices, mean of the seeds.",
         size=(11, 3.7),
     )
 
 
 def _draw_arms(figure, patients, measure, control, shown):
-    tables = _confusions()[patients]
-    values = MEASURES[measure](tables)  # (seeds, arms)
+    number, label = int(patients), MEASURES[measure]
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.1, 1.1, 0.9])
-    places = np.arange(len(ARMS))[::-1]
-    for place, one in zip(places, values.T, strict=True):
-        left.plot(one, np.full(len(one), place), ".", color=plot.COLOURS["sky"])
-    left.plot(values.mean(0), places, "o", color=plot.COLOURS["blue"])
-    left.set_yticks(places, ARMS)
+    places = np.arange(len(lesson.ARMS))[::-1]
+    for place, arm in zip(places, lesson.ARMS, strict=True):
+        seeds = _right(number, arm, label).mean(axis=1)
+        left.plot(seeds, np.full(len(seeds), place), ".", color=plot.COLOURS["sky"])
+        left.plot(seeds.mean(), place, "o", color=plot.COLOURS["blue"])
+        if arm != control:
+            g = _gain(number, control, arm, label)
+            middle.plot([g.low, g.high], [place, place], color=plot.COLOURS["blue"])
+            middle.plot(g.value, place, "o", color=plot.COLOURS["blue"])
+    left.axvline(1 / 3, color="0.5", lw=1, ls=":")
+    left.set_yticks(places, lesson.ARMS)
     left.set(xlabel=measure, title=f"{patients} patients", xlim=(0, 1))
-
-    gain = values - values[:, [ARMS.index(control)]]
-    reach = np.zeros(len(ARMS))
-    if len(gain) > 2:  # fewer seeds have no useful interval
-        reach = stats.t.ppf(0.975, len(gain) - 1) * gain.std(0, ddof=1) / np.sqrt(len(gain))
-    for place, one in zip(places, gain.T, strict=True):
-        middle.plot(one, np.full(len(one), place), ".", color=plot.COLOURS["sky"])
-    middle.errorbar(gain.mean(0), places, xerr=reach, fmt="o", capsize=3, color=plot.COLOURS["blue"])
     middle.axvline(0, color="0.5", lw=1, ls=":")
     middle.set_yticks(places, [])
-    limit = 1.05 * np.abs(np.concatenate([gain, [gain.mean(0) - reach, gain.mean(0) + reach]])).max() + 0.01
-    middle.set(xlim=(-limit, limit), xlabel=f"gain in {measure}", title=f"compared with “{control}”")
+    limit = max(0.1, *np.abs(middle.get_xlim()))
+    middle.set(xlim=(-limit, limit), ylim=left.get_ylim(), xlabel=f"difference in {measure}")
+    middle.set_title(f"compared with “{control}”")
 
-    total = tables[:, ARMS.index(shown)].sum(0)
-    plot.numbers(right, total, f"answers of “{shown}”", limit=total.sum(1).max())
-    right.set_xticks(range(3), ["healthy", "mass", "infarct"])
-    right.set_yticks(range(3), ["healthy", "mass", "infarct"])
+    truth, answers = lesson.answers(None, "truth").astype(int), lesson.answers(number, shown)
+    counts = np.mean([np.bincount(3 * truth + each, minlength=9).reshape(3, 3) for each in answers], axis=0)
+    plot.numbers(right, counts / counts.sum(1, keepdims=True), f"answers of “{shown}”", format=".2f", limit=1)
+    right.set_xticks(range(3), lesson.NAMES)
+    right.set_yticks(range(3), lesson.NAMES)
     right.set(xlabel="answer", ylabel="truth")
     right.tick_params(length=0)
 
 
 @functools.cache
-def _people(patients):
-    """Training slices ("member") and unseen slices of the same classes, as stored for the first seed."""
-    dataset = data.load("brain-lesions", size=32)
-    people, stored = {}, results.arrays("synthetic_data/study", 0)
-    for name, split in (("member", dataset.train), ("unseen", dataset.test)):
-        rows = np.isin(split.groups, stored[f"{name}_groups_{patients}"])
-        people[name] = split.x[rows], stored[f"{name}_label_{patients}"]
-    return people
+def _people(number):
+    """Members and strangers of the first seed: images, labels and patients of their slices."""
+    brains = data.load("brain-lesions", size=32)
+    members = results.arrays("synthetic_data/arms", 0)[f"{number}, members"]
+    parts = [lesson.slices_of(part) for part in (brains.val, brains.test)]
+    return {"member": lesson.slices_of(brains.train, members), "stranger": lesson.strangers(*parts)}
 
 
 @functools.cache
-def released_images(patients):
+def released_images(number):
     """Images (3000, 32, 32, 1) that the stored generator of so many patients makes, 1,000 of each class, in order."""
     from course_lib import gan  # imports TensorFlow
 
-    z = np.random.default_rng(15).standard_normal((3 * RELEASED, gan.LATENT), np.float32)
-    return gan.sample(stored_generator(patients), z, np.repeat(np.arange(3), RELEASED))
+    asked = np.repeat(np.arange(3), lesson.RELEASED)
+    z = np.random.default_rng(15).standard_normal((len(asked), gan.LATENT), np.float32)
+    return gan.sample(lesson.stored_generator(number), z, asked)
 
 
 @functools.cache
-def _nearest(patients, name):
+def _nearest(number, name):
     """For each image of `_people` the nearest released one of its class: index and distance."""
-    images, label = _people(patients)[name]
-    return nearest_of_class(images, label, released_images(patients), np.repeat(np.arange(3), RELEASED))
+    images, label, _ = _people(number)[name]
+    asked = np.repeat(np.arange(3), lesson.RELEASED)
+    return lesson.nearest_of_class(images, label, released_images(number), asked)
 
 
 def release() -> Explorer:
@@ -124,16 +109,16 @@ def release() -> Explorer:
     return Explorer(
         _draw_release,
         {
-            "patients": choice("Real training patients", PATIENTS),
+            "patients": choice("Original training patients", SIZES),
             "kind": choice("Class", CLASSES),
-            "planted": slider("Training images planted into the release (%)", 0, 50, 0, step=5),
+            "planted": slider("Training patients planted (%)", 0, 50, 0, step=5),
             "noise": slider("Noise on the planted copies (σ)", 0.0, 0.2, 0.05, step=0.01),
             "first": slider("Show pairs from number", 1, 25, 1),
         },
         alt="Above, six training images and below each the nearest image of the release; on the right a histogram of the "
-        "distance to the release, for training images and for images of unseen patients.",
-        caption="Simulated lesions, on slices of a real template. Pairs are sorted: number 1 is the training image that the "
-        "release comes nearest to. If training images lie nearer than unseen ones, members can be told from others.",
+        "distance to the release, for training patients and for strangers.",
+        caption="Simulated lesions, on slices of a real template; the GANs of the first stored seed. Pairs are sorted: number 1 "
+        "is the training image that the release comes nearest to. Right: a patient's distance is the mean over four slices.",
         size=(11, 3.7),
     )
 
@@ -141,20 +126,21 @@ def release() -> Explorer:
 def _draw_release(figure, patients, kind, planted, noise, first):
     from sklearn.metrics import roc_auc_score
 
-    c = CLASSES[kind]
-    (members, label), (_, other_label) = (_people(patients)[name] for name in ("member", "unseen"))
-    members = members[label == c]
-    index, distance = (array[label == c] for array in _nearest(patients, "member"))
-    unseen = _nearest(patients, "unseen")[1][other_label == c]
-    nearest = released_images(patients)[index]
+    number, c = int(patients), CLASSES[kind]
+    people = {name: [part[label == c] for part in (images, groups)]
+              for name, (images, label, groups) in _people(number).items()}  # fmt: skip
+    (members, groups), (_, other_groups) = people["member"], people["stranger"]
+    index, distance = (each[_people(number)["member"][1] == c] for each in _nearest(number, "member"))
+    stranger = _nearest(number, "stranger")[1][_people(number)["stranger"][1] == c]
+    nearest, distance = released_images(number)[index], distance.copy()
 
     rng = np.random.default_rng(0)
-    chosen = rng.permutation(len(members))[: round(planted / 100 * len(members))]
-    copies = np.clip(members[chosen] + noise * rng.standard_normal(members[chosen].shape), 0, 1)
-    away = np.sqrt(((copies - members[chosen]) ** 2).sum(axis=(1, 2, 3)))
-    distance = distance.copy()
-    closer = away < distance[chosen]
-    nearest[chosen[closer]], distance[chosen[closer]] = copies[closer], away[closer]
+    known = rng.permutation(np.unique(groups))
+    rows = np.flatnonzero(np.isin(groups, known[: round(planted / 100 * len(known))]))
+    copies = np.clip(members[rows] + noise * rng.standard_normal(members[rows].shape), 0, 1)
+    away = np.sqrt(((copies - members[rows]) ** 2).sum(axis=(1, 2, 3)))
+    closer = away < distance[rows]
+    nearest[rows[closer]], distance[rows[closer]] = copies[closer], away[closer]
 
     order = np.argsort(distance, kind="stable")[first - 1 : first + 5]
     pairs, ax = figure.subplots(1, 2, width_ratios=[2, 1])
@@ -163,17 +149,25 @@ def _draw_release(figure, patients, kind, planted, noise, first):
         for row, image in enumerate((members[one], nearest[one])):
             sheet[34 * row : 34 * row + 32, 34 * column : 34 * column + 32] = image[..., 0]
     plot.image(pairs, sheet, f"{kind}: training images, and the nearest in the release", window=(0, 1))
-    pairs.set_xticks(34 * np.arange(6) + 16, [f"{distance[one]:.2f}" for one in order])
+    pairs.set_xticks(34 * np.arange(len(order)) + 16, [f"{distance[one]:.2f}" for one in order])
     pairs.set_yticks([16, 50], ["training", "release"])
     pairs.tick_params(length=0)
     pairs.set_xlabel("distance of the pair")
 
-    score = -np.concatenate([distance, unseen])
-    area = roc_auc_score(np.arange(len(score)) < len(distance), score)
-    edges = np.linspace(0, max(distance.max(), unseen.max()) + 0.01, 26)
-    for values, name, colour in ((unseen, "unseen", "sky"), (distance, "training", "orange")):
-        count = np.histogram(values, edges)[0]
-        ax.stairs(count / len(values), edges, fill=True, alpha=0.6, color=plot.COLOURS[colour], label=name)
-    ax.set(xlabel="distance to the nearest released image", ylabel="share", title=f"membership AUC {area:.2f}")
+    member, stranger = evaluate.by_patient(distance, groups), evaluate.by_patient(stranger, other_groups)
+    score = -np.concatenate([member, stranger])
+    area = roc_auc_score(np.arange(len(score)) < len(member), score)
+    edges = np.linspace(0, score.min() * -1.02, 26)
+    for values, name, colour in ((stranger, "strangers", "sky"), (member, "members", "orange")):
+        ax.stairs(
+            np.histogram(values, edges)[0] / len(values),
+            edges,
+            fill=True,
+            alpha=0.6,
+            color=plot.COLOURS[colour],
+            label=name,
+        )
+    ax.set(xlabel="distance to the nearest released image", ylabel="share of the patients")
+    ax.set_title(f"AUC {area:.2f}, {len(member)} members, {len(stranger)} strangers")
     ax.set_ylim(top=1.2 * ax.get_ylim()[1])  # room for the legend
     ax.legend(loc="upper center", fontsize=9, ncols=2)
