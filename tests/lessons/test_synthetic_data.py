@@ -119,7 +119,7 @@ def test_class_means_name_the_class_whose_mean_is_nearest():
 def test_a_best_rate_at_an_end_of_the_list_is_an_error(monkeypatch):
     rising = {f"56, {arm}": {f"{rate:g}": {"val": rate} for rate in model.RATES} for arm in model.ARMS}
     monkeypatch.setattr(results, "load", lambda path: {0: rising, 1: rising})
-    with pytest.raises(ValueError, match="56, GAN alone is best at 0.02, an end of the list"):
+    with pytest.raises(ValueError, match="56, GAN alone is best at 0.08, an end of the list"):
         model.best_rate(56, "GAN alone")
     rising["56, original"]["0.001"]["val"] = 0.9
     assert model.best_rate(56, "original") == 0.001
