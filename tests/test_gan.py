@@ -193,6 +193,14 @@ def test_kid_is_unbiased_and_grows_with_the_difference():
     assert apart == sorted(apart) and apart[0] > np.mean(same)
 
 
+def test_slices_that_share_patients_lift_the_kid_above_0():
+    """Two sets of one distribution, four like features of each patient: what lesson 14 says of its floors."""
+    rng = np.random.default_rng(0)
+    patients = [np.repeat(rng.normal(size=(20, 4)), 4, axis=0) for _ in range(200)]
+    lifted = [gan.kid(a, b) for a, b in zip(patients[::2], patients[1::2], strict=True)]
+    assert np.mean(lifted) > 5 * np.std(lifted) / np.sqrt(100)
+
+
 def test_kid_agrees_with_the_sum_over_pairs():
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(4, 3)), rng.normal(size=(5, 3))
