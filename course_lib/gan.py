@@ -9,7 +9,6 @@ import time
 import numpy as np
 from IPython import get_ipython
 from IPython.display import Pretty, display
-from scipy.spatial.distance import pdist
 
 from course_lib import import_tensorflow
 from course_lib.models import keras, layers
@@ -231,9 +230,10 @@ def features(model, images):
 def kid(a, b):
     """Kernel inception distance of two sets of features (m, d) and (n, d) (Bińkowski et al. 2018, arXiv:1801.01401).
 
-    The unbiased estimate of the squared maximum mean discrepancy with the kernel k(x, y) = (x·y/d + 1)³. If both sets
-    come from one distribution its mean is 0, whatever m and n; a single value can lie a little below. It has no unit, and
-    can be compared with others in the same feature space only. "Inception" is the network of the paper; here it is
+    The unbiased estimate of the squared maximum mean discrepancy with the kernel k(x, y) = (x·y/d + 1)³. If all rows are
+    drawn independently from one distribution its mean is 0, whatever m and n; a single value can lie a little below. Slices
+    of one patient are not independent, and raise it. It has no unit, and can be compared with others in the same feature
+    space only. "Inception" is the network of the paper; here it is
     whatever network made the features.
 
     Raises ValueError for sets of fewer than two, or of features that do not have the same length.
@@ -264,11 +264,6 @@ def frechet_distance(a, b):
     return float(((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * roots)
 
 
-def diversity(points):
-    """Mean distance between two different members of a set (n, …), Euclidean: near zero if all look the same."""
-    return float(pdist(_rows(points)).mean())
-
-
 def nearest(points, reference):
     """For each of `points` (n, …) its nearest in `reference` (m, …): index (n,) int and Euclidean distance (n,)."""
     a, b = _rows(points), _rows(reference)
@@ -276,21 +271,6 @@ def nearest(points, reference):
     distance = np.sqrt(np.clip(squares, 0, None))
     index = distance.argmin(1)
     return index, distance[np.arange(len(index)), index]
-
-
-def closer_to_training(points, train, held_out, seed=0):
-    """Share of `points` whose nearest neighbour in `train` is nearer than that in `held_out`: 0.5 is what a fair
-    sample of new data gets, 1 a set of copies (the idea of Meehan et al. 2020, arXiv:2004.05675).
-
-    train and held_out must come from one distribution; of the larger set, as many as the smaller has are drawn at
-    random, since more candidates come nearer. Ties count a half.
-    """
-    rng = np.random.default_rng(seed)
-    size = min(len(train), len(held_out))
-    to_train, to_held_out = (
-        nearest(points, other[rng.choice(len(other), size, replace=False)])[1] for other in (train, held_out)
-    )
-    return float(np.mean((to_train < to_held_out) + 0.5 * (to_train == to_held_out)))
 
 
 def _rows(points):

@@ -286,6 +286,7 @@ def _mode_inputs():
         ),
         (np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.5]]), np.array([[0.0, 0.0], [1.0, 0.0]]), 1.25, 0.75),  # near both
         (corner[:, [1, 0]] - [0.3, 0.0], centres[:5], 0.2, 0.25),
+        (np.array([[0, 0], [0, 0], [3, 0], [4, 0], [5, 0]]), np.array([[0, 0], [9, 9]]), 1, 0.5),  # 2 of 5: not half
     ]
 
 
@@ -354,6 +355,7 @@ covered_modes = Coding(
             _MODES[6],
         ),
         Wrong(lambda p, c, r, s: int(((_distances(p, c[:8]) < r).mean(0) >= s).any()), _MODES[5]),
+        Wrong(lambda p, c, r, s: int(((_distances(p, c) < r).sum(0) >= int(s * len(p))).sum()), _MODES[8]),
     ),
     hints=(
         "Start with the distance of every point to every centre: an array (n, k).",
@@ -605,7 +607,7 @@ kid = Coding(
         "`a @ b.T` holds the products of all rows of a with all rows of b, an array (m, n).",
         "Within a set of m there are m · (m − 1) pairs of two different images; `np.trace` adds up the diagonal.",
     ),
-    why="Without the diagonal the mean over many samples is exactly zero when both sets come from one distribution.",
+    why="Without the diagonal the mean is exactly zero over many sets of images, all drawn independently from one source.",
 )
 
 # ---- far_from_training --------------------------------------------------------------------------

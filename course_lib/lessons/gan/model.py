@@ -110,6 +110,7 @@ def read_as(reader, images, asked):
 def kid_limits(made, original, groups, parts=10):
     """KID of features made (m, d) and original (n, d), with a 95 % interval: (value, low, high).
 
+    made: independent images, such as a generator's. For slices, several of a patient, the limits come out too narrow.
     groups: (n,) patient of each original. The interval is the jackknife's: a tenth of the made and of the patients is left
     out in turn (Efron & Tibshirani 1993, chapter 11). Resampling with repetition, as a bootstrap does, would count pairs of
     a thing with itself, which the estimate leaves out.
