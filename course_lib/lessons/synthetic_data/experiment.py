@@ -52,7 +52,7 @@ def arms(seed, quick=False):
     own training images, unchanged ("train"), and on the original training slices ("original"). "gan": at each check the
     KID of 640 images to the slices of validation patients, and how a reader network reads them (asked, read; classes of
     brain-lesions); the step that was kept, that of the lowest KID; "limits" and "read" of its released images, KID to the
-    test slices with its limits. "floor" and "read" beside them: the same of the validation slices.
+    test slices with its limits. "floor" and "read" beside them: the same of the validation slices, the KID without limits.
 
     The arrays hold, by number and arm, the class that a network names for each test slice; and for attackers who hold
     the released images or the discriminator the mean score of each member's and stranger's slices, higher for what looks
@@ -67,7 +67,7 @@ def arms(seed, quick=False):
     features, reader = lesson_gan.feature_model(), lesson_gan.reader()
     of_test, of_val = (gan.features(features, part[0]) for part in (test, val))
     payload = {
-        "floor": lesson_gan.kid_limits(of_val, of_test, test[2]),
+        "floor": gan.kid(of_val, of_test),
         "read": lesson_gan.read_as(reader, val[0], np.array(model.CLASSES)[val[1]]),
     }
     arrays = {"truth": test[1].astype(np.uint8), "groups": test[2], "strangers": np.unique(unknown[2])}
