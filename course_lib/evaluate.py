@@ -500,7 +500,12 @@ def _drawn(measure, arrays, groups, level, repeats, seed, bounds) -> Estimate:
             warnings.simplefilter("error", undefined)
         value = number(np.arange(len(arrays[0])))
         draws = (rng.integers(len(rows), size=len(rows)) for _ in range(repeats))
-        values = np.array([number(np.concatenate([rows[i] for i in drawn]), rng) for drawn in draws])
+        if len(rows) == len(arrays[0]):  # one item a patient: nothing to join, which is several times as quick
+            item = np.concatenate(rows)
+            joined = (item[drawn] for drawn in draws)
+        else:
+            joined = (np.concatenate([rows[i] for i in drawn]) for drawn in draws)
+        values = np.array([number(drawn, rng) for drawn in joined])
         defined = np.isfinite(values)
         if not np.isfinite(value) or defined.mean() < 0.5:
             raise ValueError("The metric is undefined on most resamples: is a class missing, or too rare?")
