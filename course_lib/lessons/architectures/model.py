@@ -284,30 +284,6 @@ def gain(baseline, arm):
     return evaluate.recipes(lambda _, right: right.mean(), truth, *right, groups=stored_answers(run, "groups"))
 
 
-def seeds_of(label):
-    """Test accuracy of each seed, (seeds,), of an arm as the lesson's tables call it, such as "AlexNet, 96 epochs"."""
-    if label.endswith(", 96 epochs"):
-        return tested("longer", label.removesuffix(", 96 epochs"))
-    runs = {"networks": NETWORKS, "changes": CHANGES, "depth": DEPTHS, "transfer": TRANSFER}
-    return tested(next(run for run, arms in runs.items() if label in arms), label)
-
-
-def times_as_wide(estimate, *scores, comparisons):
-    """How many times as wide a 95 % interval has to be if so many are to be right together (Bonferroni's rule).
-
-    estimate: of `gain`; scores: of each seed of its recipes, (seeds,) each, without a recipe that has no seeds. They and the
-    interval's width tell the degrees of freedom that `evaluate.recipes` has used: with few, higher levels lie further out.
-    """
-    from scipy.stats import norm, t
-
-    spread, most = sum(np.var(each, ddof=1) / len(each) for each in scores), sum(len(each) - 1 for each in scores)
-    wider, error = 1, (estimate.high - estimate.low) / 2 / norm.ppf(0.975)
-    for _ in range(100):  # the standard error and the degrees of freedom depend on each other
-        free = most / max(min(spread / (error / wider) ** 2, 1) ** 2, 1e-9)
-        wider = t.ppf(0.975, free) / norm.ppf(0.975)
-    return float(t.ppf(1 - 0.025 / comparisons, free) / t.ppf(0.975, free))
-
-
 def one_slice_each(split):
     """The second of the four slices of each patient: images, labels and patients."""
     return split.x[1::4], split.targets["label"][1::4].astype(np.int32), split.groups[1::4]
