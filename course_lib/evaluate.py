@@ -6,7 +6,7 @@ the disease (the positive class) and 0 without, unless a docstring says otherwis
 
 import sys
 import warnings
-from math import comb
+from math import comb, inf
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -21,7 +21,8 @@ class Estimate(NamedTuple):
     """A measured value with its interval, and the number of patients (or images) that it rests on.
 
     method: "bootstrap", or what was done where that gives no honest interval. dropped: number of resamples on which
-    the measure was not defined. level: share of such intervals that should contain the true value.
+    the measure was not defined. level: share of such intervals that should contain the true value. freedom: degrees of
+    freedom of Student's distribution, where `recipes` took the limits from it.
     """
 
     value: float
@@ -32,6 +33,7 @@ class Estimate(NamedTuple):
     method: str = "bootstrap"
     dropped: int = 0
     level: float = 0.95
+    freedom: float = inf
 
     def __str__(self):
         digits = 2
@@ -63,6 +65,21 @@ class Estimate(NamedTuple):
             raise ValueError(f"power is {power}: give a probability from 0.5 to below 1, such as 0.8.")
         z = NormalDist().inv_cdf(0.5 + self.level / 2)
         return (self.high - self.low) / 2 * (1 + NormalDist().inv_cdf(power) / z)
+
+    def together(self, comparisons) -> "Estimate":
+        """The interval that it takes for so many comparisons to be right together, at the same level (Bonferroni's rule).
+
+        Each may then be wrong so many times less often, which asks for wider limits, the more so the fewer seeds are behind
+        them. Raises ValueError for fewer than one comparison.
+        """
+        from scipy.stats import t as student
+
+        if not comparisons >= 1:
+            raise ValueError(f"comparisons is {comparisons}: give how many intervals there are, 1 or more.")
+        error, tail = (1 - self.level) / comparisons, student(self.freedom).isf
+        wider = tail(error / 2) / tail((1 - self.level) / 2)
+        low, high = (float(self.value + wider * (limit - self.value)) for limit in (self.low, self.high))
+        return self._replace(low=low, high=high, level=1 - error)
 
 
 # ---- intervals -------------------------------------------------------------------------------------------------------
@@ -153,9 +170,11 @@ def recipes(metric, truth, first, second, *, groups=None, level=0.95, repeats=10
     z, spreads = NormalDist().inv_cdf(0.5 + level / 2), [np.var(each, ddof=1) / len(each) for each in scores]
     free = sum(len(each) - 1 for each, own in zip(scores, spreads, strict=True) if own > 1e-12 * max(spreads)) or 1
     part = sum(spreads) / ((drawn.high - drawn.low) / 2 / z) ** 2  # of the variance
-    wider = student.ppf(0.5 + level / 2, free / max(min(part, 1) ** 2, 1e-9)) / z
+    free /= max(min(part, 1) ** 2, 1e-9)
+    wider = student.ppf(0.5 + level / 2, free) / z
     low, high = (float(drawn.value + wider * (limit - drawn.value)) for limit in drawn[1:3])
-    return drawn._replace(low=low, high=high, unit=f"{drawn.unit}, {len(first)} and {len(second)} seeds")
+    unit = f"{drawn.unit}, {len(first)} and {len(second)} seeds"
+    return drawn._replace(low=low, high=high, unit=unit, freedom=float(free))
 
 
 def permutation_test(first, second, *, level=0.95, seed=0) -> float:
@@ -500,7 +519,12 @@ def _drawn(measure, arrays, groups, level, repeats, seed, bounds) -> Estimate:
             warnings.simplefilter("error", undefined)
         value = number(np.arange(len(arrays[0])))
         draws = (rng.integers(len(rows), size=len(rows)) for _ in range(repeats))
-        values = np.array([number(np.concatenate([rows[i] for i in drawn]), rng) for drawn in draws])
+        if len(rows) == len(arrays[0]):  # one item a patient: nothing to join, which is several times as quick
+            item = np.concatenate(rows)
+            joined = (item[drawn] for drawn in draws)
+        else:
+            joined = (np.concatenate([rows[i] for i in drawn]) for drawn in draws)
+        values = np.array([number(drawn, rng) for drawn in joined])
         defined = np.isfinite(values)
         if not np.isfinite(value) or defined.mean() < 0.5:
             raise ValueError("The metric is undefined on most resamples: is a class missing, or too rare?")

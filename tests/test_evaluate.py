@@ -357,6 +357,18 @@ def test_intervals_between_recipes_hold_over_seeds_and_patients(seeds, spread):
     assert np.mean([e.high - e.low for e in estimates]) < 7 * of_the_mean  # not by being wide alone
 
 
+def test_intervals_that_are_to_be_right_together_are_wider():
+    estimate = evaluate.Estimate(0.1, 0.02, 0.2, 9, "patients")
+    assert estimate.together(1) == pytest.approx(estimate[:3] + estimate.together(1)[3:])
+    wide = estimate.together(37)
+    assert (wide.low, wide.high) == pytest.approx((0.1 - 0.08 * 3.2046 / 1.96, 0.1 + 0.1 * 3.2046 / 1.96), abs=1e-4)
+    assert wide.level == pytest.approx(1 - 0.05 / 37) and estimate.above and not wide.above
+    few_seeds = estimate._replace(freedom=4).together(37)
+    assert few_seeds.high == pytest.approx(0.1 + 0.1 * 7.9569 / 2.7764, abs=1e-3)
+    with pytest.raises(ValueError, match="comparisons is 0: give how many"):
+        estimate.together(0)
+
+
 def test_recipes_pair_patients_and_never_seeds():
     rng = np.random.default_rng(14)
     hard = rng.normal(0, 0.3, 100)

@@ -5,6 +5,7 @@ import socket
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
 from course_lib import data, evaluate, models, results
@@ -261,3 +262,27 @@ def test_source_models_know_their_task():
     assert roc_auc_score(test.targets["label"] > 0, present.predict(test.x, verbose=0)[:, 0]) > 0.75
     guess = lesson.source("slice_position").predict(test.x, verbose=0)[:, 0]
     assert np.corrcoef(guess, test.targets["slice_position"])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("baseline", "arm"),
+    [
+        (("networks", "VGG"), ("networks", "VGG, one 5×5")),
+        (("longer", "AlexNet"), ("longer", "AlexNet, tanh")),
+        (("transfer", "random, trained"), ("transfer", "slice_position, frozen")),
+    ],
+)
+def test_the_gain_is_that_of_the_answers(baseline, arm):
+    truth, groups = (lesson.stored_answers(baseline[0], part) for part in ("truth", "groups"))
+    answers = [lesson.stored_answers(*each) for each in (baseline, arm)]
+    gain = lesson.gain(baseline, arm)
+    np.testing.assert_allclose(
+        gain[:3], evaluate.recipes(lesson.accuracy, truth, *answers, groups=groups)[:3], atol=1e-9
+    )
+
+
+def test_most_white_matter_lesions_are_at_most_three_pixels_wide():
+    split = data.load("brain-lesions", size=32).test
+    masks = split.masks[1::4][split.targets["label"][1::4] == 2]
+    found = [box for mask in masks for box in ndimage.find_objects(ndimage.label(mask > 0.5, np.ones((3, 3)))[0])]
+    assert np.mean([max(side.stop - side.start for side in box) <= 3 for box in found]) > 0.6
