@@ -12,6 +12,7 @@ Parameters are float32 and float32 stays float32; set a layer's `parameters` to 
 """
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from course_lib import _checks, ops
 
@@ -209,20 +210,22 @@ class Network:
         """Train in mini-batches and return the mean training loss of each epoch.
 
         x: (n, …), targets: (n, …), one for each input. loss: `cross_entropy` or `mean_squared_error`.
-        Each epoch visits every example once, in an order that depends on `seed` only.
+        Each epoch visits every example once, in an order that depends on `seed` only. On one thread: the matrices are small,
+        so that a second one gains nothing, and costs several times the time when another program needs its core.
         Raises FloatingPointError as soon as a loss is not a finite number: the learning rate is too large.
         """
         _checks.one_target_each(x, targets)
         rng = np.random.default_rng(seed)
         history = []
-        for _ in range(epochs):
-            order, total = rng.permutation(len(x)), 0.0
-            for start in range(0, len(x), batch_size):
-                batch = order[start : start + batch_size]
-                value, upstream = loss(self.forward(x[batch]), targets[batch])
-                _checks.finite_loss(value, epoch=len(history) + 1)
-                self.backward(upstream)
-                optimiser.step(self.parameters, self.gradients)
-                total += value * len(batch)
-            history.append(total / len(x))
+        with threadpool_limits(1, "blas"):
+            for _ in range(epochs):
+                order, total = rng.permutation(len(x)), 0.0
+                for start in range(0, len(x), batch_size):
+                    batch = order[start : start + batch_size]
+                    value, upstream = loss(self.forward(x[batch]), targets[batch])
+                    _checks.finite_loss(value, epoch=len(history) + 1)
+                    self.backward(upstream)
+                    optimiser.step(self.parameters, self.gradients)
+                    total += value * len(batch)
+                history.append(total / len(x))
         return history

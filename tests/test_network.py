@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import log_softmax
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from course_lib.network import (
     SGD,
@@ -204,6 +205,22 @@ def test_fit_visits_every_example_once_an_epoch_and_weighs_the_last_batch():
     assert sorted(first) == sorted(second) == targets.tolist()
     assert first.tolist() != second.tolist()
     assert history == pytest.approx([4.5, 4.5])
+
+
+def test_fit_keeps_to_one_thread_and_gives_the_others_back():
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    seen = []
+
+    def loss(predictions, targets):
+        seen.append(threads())
+        return 1.0, np.zeros_like(predictions)
+
+    with threadpool_limits(2, "blas"):  # whatever the machine has
+        small_network().fit(np.zeros((4, 2), np.float32), np.zeros(4), loss, SGD(0.1), epochs=1)
+        assert threads() == {2}
+    assert seen == [{1}]
 
 
 def test_fit_stops_with_a_sentence_when_the_loss_explodes():
