@@ -21,6 +21,7 @@ ATTACKERS, RELEASES = ("images", "discriminator"), ("own", "other")
 
 BATCH = 32
 STEPS = {56: 1500, 224: 3600}  # of a classifier's training, the same for all arms
+LONGER = ("+ classic", "+ classic + GAN")  # of the 224 patients: trained for three times as many steps, too
 RATES = (0.00005, 0.0002, 0.001, 0.005, 0.02, 0.08)
 
 # ---- Patients ---------------------------------------------------------------------------------------------------------
