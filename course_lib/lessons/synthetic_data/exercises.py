@@ -57,7 +57,7 @@ labels_to_generate = Coding(
     inputs=lambda: [
         _THREE,
         (np.array([2, 0, 0, 1, 1, 1, 2]), 3),  # one class lacks none
-        (np.array([1, 0, 1]), 7),
+        (np.array([1, 1, 1]), 7),
         _GAP,  # of one class there is no original
         (np.repeat(np.array([1, 0, 2], np.uint8), [40, 5, 7]), 60),
         (np.array([0, 0]), 5),
@@ -80,6 +80,10 @@ labels_to_generate = Coding(
             "Your results fill up to the most frequent class. The function is told how many each class shall have.",
         ),
         Mistake(
+            lambda k, n: np.repeat(np.unique(k), n - np.unique(k, return_counts=True)[1]),
+            "Your results leave out a class of which there is no original. It lacks all of its images.",
+        ),
+        Mistake(
             _then_asked(lambda labels: labels[::-1]),
             "Your results are the right labels, from the last class to the first. Wanted is class after class from 0 on.",
         ),
@@ -100,7 +104,7 @@ labels_to_generate = Coding(
             lambda label, per_class: np.concatenate([label, _labels_to_generate(label, per_class)]),
             lambda label, per_class: np.random.default_rng(0).permutation(_labels_to_generate(label, per_class)),
         ),
-        Wrong(lambda k, n: np.repeat(np.unique(k), n - np.unique(k, return_counts=True)[1]), _GAP),
+        Wrong(lambda k, n: [c for c in range(len(set(k.tolist()))) for _ in range(n - sum(k == c))], _GAP),
         Wrong(lambda k, n: np.repeat(np.arange(3), n - np.bincount(k, minlength=3)[:3]), _GAP),
         Wrong(lambda k, n: np.repeat([2, 1, 0], n - np.bincount(k, minlength=3)[:3]), (np.array([0, 1, 1]), 3)),
     ],
@@ -141,9 +145,10 @@ what_may_be_said = Choice(
     answer="d",
     replies={
         "a": "The interval also holds losses. Its middle is a gain, but the data do not exclude the opposite.",
-        "b": "Not shown to help is not the same as shown not to help: the interval holds a gain of 7 points as well.",
+        "b": "Not shown to help is not the same as shown not to help: the interval holds gains of up to 7 points as well.",
         "c": "More resamples make the ends of the same interval steadier, not closer. Only more seeds and patients do that.",
-        "d": "That is what was measured. Whoever needs to know more needs more seeds and more patients.",
+        "d": "Such gains lie outside the 95 % interval, as do losses of more than 3 points. Whoever needs to know more needs "
+        "more seeds and more patients.",
     },
     hints=("Which true differences would have made such a result unsurprising?",),
 )
@@ -235,6 +240,21 @@ wilson = Coding(
             _around(_middle, _root),
             "Your results have the right middle. Their width is that of the formula in which only the middle is divided.",
         ),
+        Mistake(
+            _around(lambda share, n, q: share + q**2 / (2 * n), _reach),
+            "Your results have the right width. Their middle is that of the formula in which only the half width is divided.",
+        ),
+        Mistake(
+            lambda right, n: (_middle(right / n, n, 1.96), _reach(right / n, n, 1.96)),
+            "Your results are the middle and the half width. Return middle − half width and middle + half width.",
+        ),
+        Mistake(
+            _around(
+                lambda share, n, q: (share + q**2 / 2 * n) / (1 + q**2 / n),
+                lambda share, n, q: q * np.sqrt(share * (1 - share) / n + q**2 / 4 * n**2) / (1 + q**2 / n),
+            ),
+            "Your results are those of `q**2 / 2 * n`, which multiplies by n. Set 2n and 4n² in brackets.",
+        ),
         Mistake(_with_q(2), "Your results are those of q = 2. Take 1.96."),
     ),
     wrong=[
@@ -262,7 +282,7 @@ wilson = Coding(
     ],
     hints=(
         "Compute the observed share first, then the middle, then the half width.",
-        "The divisor 1 + q²/n belongs to both. Mind the brackets.",
+        "The divisor 1 + q²/n belongs to both. Mind the brackets: in Python `a / 2 * n` multiplies by n.",
     ),
     why="Now you can put an interval to every percentage of a paper that tells you its n.",
 )
@@ -302,6 +322,11 @@ def _of_pictures(change):
     return lambda images, released: _membership_score(change(np.float64(images)), change(np.float64(released)))
 
 
+def _wrapped(distances):
+    """The answer that subtracts pixels in their own type: 3 − 5 is 254 in uint8. distances: of (images, released, h, w, c)."""
+    return lambda images, released: -distances(images[:, None] - released[None]).min(axis=1)
+
+
 def _pictures(seed, n, *shape):
     return np.random.default_rng(seed).random((n, *shape))
 
@@ -322,8 +347,8 @@ membership_score = Coding(
         (_pictures(0, 4, 3, 3, 1), _pictures(1, 6, 3, 3, 1)),
         _COLOUR,
         _BYTES,
-        (np.concatenate([_pictures(6, 2, 3, 5, 1), _pictures(7, 1, 3, 5, 1)]), _pictures(7, 4, 3, 5, 1)),  # a copy
-        (_pictures(8, 1, 2, 2, 1), _pictures(9, 1, 2, 2, 1)),
+        tuple(np.rint(9 * _pictures(seed, 4, 3, 5, 1)[first:]) for seed, first in ((6, 1), (6, 0))),  # copies
+        tuple(np.uint8(256 * _pictures(seed, 1, 2, 2, 1)) for seed in (8, 9)),
     ],
     mistakes=(
         Mistake(
@@ -347,6 +372,18 @@ membership_score = Coding(
             "Your results are those of the squared distance. The Euclidean distance is its root.",
         ),
         Mistake(
+            _of_pictures(lambda x: x / np.sqrt(x[0].size)),
+            "Your results are the root of the mean of the squares. The Euclidean distance takes their sum.",
+        ),
+        Mistake(
+            _wrapped(lambda d: np.sqrt((d**2).sum(axis=(2, 3, 4)))),
+            "Your results fail for pixels of type uint8: there 3 − 5 is 254, and 254² is 4. Begin with `images.astype(float)`.",
+        ),
+        Mistake(
+            _wrapped(lambda d: np.sqrt((d.astype(float) ** 2).sum(axis=(2, 3, 4)))),
+            "Your results fail for pixels of type uint8: there 3 − 5 is 254. Subtract from `images.astype(float)`.",
+        ),
+        Mistake(
             _of_distances(lambda d: -d.min(axis=1), metric="cityblock"),
             "Your results are those of the sum of the absolute differences. The Euclidean distance takes squares and a root.",
         ),
@@ -364,7 +401,6 @@ membership_score = Coding(
             _of_distances(lambda d: -np.full(len(d), d.min())),
             _of_distances(lambda d: -d.argmin(axis=1)),
             _of_distances(lambda d: -d.min(axis=1)[:, None]),
-            _of_pictures(lambda x: x / np.sqrt(x[0].size)),
             _of_pictures(lambda x: x.mean(axis=(1, 2, 3), keepdims=True)),
             _of_pictures(lambda x: x - x.mean(axis=(1, 2, 3), keepdims=True)),
         ),
@@ -456,7 +492,11 @@ members_found = Coding(
         ),
         Mistake(
             _found(_place(np.ceil)),
-            "Your results are those of a number of strangers that was rounded up: more would be accused than allowed.",
+            "Your results are those of more accused strangers than allowed. Round their number down, never up.",
+        ),
+        Mistake(
+            _found(_place(lambda k: int(k) - 1)),
+            "Your results take the last of the strangers who may be accused. The threshold is the next one's score.",
         ),
         Mistake(
             lambda member, stranger, share: _members_found(stranger, member, share),
@@ -532,8 +572,8 @@ released_what = Choice(
         "a": "A generated image is nobody's photograph, but it was computed from somebody's. Whether that shows must be measured.",
         "b": "Small images can give their patients away, too: what matters is how near the release comes to them. Size is no "
         "protection by itself.",
-        "c": "An attack that fails says something about that attack. What holds against every attack needs a proof, such as "
-        "differential privacy gives, and costs image quality.",
+        "c": "An attack that fails says something about that attack, and an AUC of 0.5 may hide a few who are found. What holds "
+        "against every attack needs a proof, such as differential privacy gives, and costs image quality.",
         "d": "The discriminator is not needed to make images, so nobody has to release it. But it is not the only leak.",
     },
     hints=("Would a stronger attack, which nobody has tried yet, change the answer?",),
