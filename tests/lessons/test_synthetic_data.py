@@ -24,9 +24,8 @@ def test_no_run_shares_a_patient_with_another_or_with_the_networks_that_judge():
     sets = [*experiment.SETS["rates"], *experiment.SETS["arms"], experiment.TEST_SET]
     sets += [gan_experiment.READER_SET, *gan_model.PATIENTS.values()]
     assert len(set(sets)) == len(sets)  # numbers of patients are unique over seeds of the data
-    assert {name: len(sets) for name, sets in experiment.SETS.items()} == {
-        n: len(r) for n, r in experiment.RUNS.items()
-    }
+    own = {name: len(seeds) for name, seeds in experiment.RUNS.items() if name != "longer"}  # on the patients of `arms`
+    assert {name: len(sets) for name, sets in experiment.SETS.items()} == own
 
 
 def test_training_patients_are_as_many_as_said_and_nobody_is_drawn_twice():
@@ -96,6 +95,7 @@ def test_all_arms_start_from_the_same_weights_and_only_classic_ones_change_image
         once, again = (network(images, training=True).numpy() for _ in range(2))
         assert np.array_equal(once, again) == ("classic" not in arm)
         assert np.array_equal(network(images, training=False), network.layers[-1](images, training=False))
+    assert list(first) == ["original", "GAN alone", "+ classic"]  # all three were looked at
     kernels = [[weights for weights in each if weights.ndim > 1] for each in first.values()]
     assert all(np.array_equal(a, b) for other in kernels[1:] for a, b in zip(kernels[0], other, strict=True))
 
@@ -158,6 +158,18 @@ def test_attacks_of_several_seeds_are_put_together_by_rank(monkeypatch):
     assert model.attacked.__wrapped__(56, "images", seed=1)[0].sum() == 3
 
 
+def test_both_attackers_give_each_patient_the_mean_of_the_slices():
+
+    class Judge:
+        def predict(self, images, **_):
+            return [images.reshape(len(images), -1)[:, :1], None]
+
+    people = np.array([0.0, 1.0, 5.0, 7.0]).reshape(4, 1, 1, 1), np.array([0, 0, 1, 1]), np.array([8, 8, 3, 3])
+    release = np.array([0.0, 1.5, 5.0, 5.0]).reshape(4, 1, 1, 1), np.array([0, 0, 1, 1])
+    scores = experiment.scores(people, release, Judge())
+    assert scores["images"].tolist() == [-1.0, -0.25] and scores["discriminator"].tolist() == [6.0, 0.5]
+
+
 # ---- The stored runs
 
 
@@ -183,6 +195,17 @@ def test_all_runs_met_the_same_test_patients_and_the_kept_checkpoint_has_the_low
             told = run[f"{number}"]["gan"]
             assert [row["step"] for row in told["checks"]] == list(experiment.CHECKS)
             assert told["kept"] == min(told["checks"], key=lambda row: row["kid"])["step"]
+
+
+def test_the_longer_runs_had_three_times_the_steps_and_met_the_same_test_patients():
+    runs = results.load("synthetic_data/longer")
+    assert len(runs) == 5
+    for seed, run in runs.items():
+        arrays = results.arrays("synthetic_data/longer", seed)
+        assert tuple(run) == model.LONGER and set(arrays) == set(model.LONGER)
+        for arm, row in run.items():
+            assert (row["rate"], row["steps"]) == (model.best_rate(224, arm), 3 * model.STEPS[224])
+            assert arrays[arm].shape == model.answers(None, "truth").shape and set(np.unique(arrays[arm])) <= {0, 1, 2}
 
 
 def test_stored_members_are_those_of_the_dataset():
@@ -220,6 +243,27 @@ def test_planted_copies_are_found(kind):
     without, half, noisy = (membership(**changes, planted=p, noise=s) for p, s in ((0, 0.0), (50, 0.0), (50, 0.2)))
     assert half > without and noisy <= half
     assert half == pytest.approx((1 + without) / 2, abs=0.1)  # half of the members come first, the others are as before
+
+
+def test_a_planted_copy_may_be_the_nearest_to_a_stranger_too(monkeypatch):
+    brains = np.full((8, 32, 32, 1), 0.5)
+    brains[4:] = 0.45
+    people = {"member": (brains, np.zeros(8, int), np.repeat([1, 2], 4))}
+    people["stranger"] = (brains[2:6], np.zeros(4, int), np.repeat([3, 4], 2))
+    monkeypatch.setattr(explorers, "_people", lambda number: people)
+    monkeypatch.setattr(explorers, "released_images", lambda number: np.zeros((1, 32, 32, 1)))
+    monkeypatch.setattr(
+        explorers, "_nearest", lambda number, name: np.zeros((2, len(people[name][0])), int) + [[0], [9]]
+    )
+    explorer, farthest = explorers.release(), []
+    for planted in (0, 50):
+        explorer.render(kind="healthy", planted=planted, noise=0.0)
+        ax = explorer._figure.axes[1]
+        assert f"2 members, {planted // 50} of them planted; 2 strangers" in ax.get_title()
+        shares, edges, _ = ax.patches[0].get_data()
+        assert ax.get_legend_handles_labels()[1][0] == "strangers"
+        farthest.append(edges[1:][shares > 0].max())
+    assert farthest[0] > 8.9 and farthest[1] < 2
 
 
 def test_the_explorer_of_arms_shows_the_lessons_differences():

@@ -67,14 +67,8 @@ labels_to_generate = Coding(
             _asked(lambda counts, per_class: np.full(len(counts), per_class)),
             "Your results have the full number of every class. The originals are there already: count them, too.",
         ),
-        Mistake(
-            lambda label, per_class: per_class - np.bincount(label),
-            "Your results are the numbers of images that each class lacks. The generator wants one label for each image.",
-        ),
-        Mistake(
-            _asked(lambda counts, per_class: counts),
-            "Your results have as many of each class as there are originals, so that the rare class stays rare.",
-        ),
+        Mistake(lambda k, n: n - np.bincount(k), "Your results say how many. Wanted is a label for each image."),
+        Mistake(_asked(lambda counts, per_class: counts), "Your results double each class: the rare one stays rare."),
         Mistake(
             _asked(lambda counts, per_class: counts.max() - counts),
             "Your results fill up to the most frequent class. The function is told how many each class shall have.",
@@ -83,10 +77,7 @@ labels_to_generate = Coding(
             lambda k, n: np.repeat(np.unique(k), n - np.unique(k, return_counts=True)[1]),
             "Your results leave out a class of which there is no original. It lacks all of its images.",
         ),
-        Mistake(
-            _then_asked(lambda labels: labels[::-1]),
-            "Your results are the right labels, from the last class to the first. Wanted is class after class from 0 on.",
-        ),
+        Mistake(_then_asked(lambda labels: labels[::-1]), "Your results begin with the last class. Begin with 0."),
     ),
     wrong=[
         *_wrong(
@@ -190,8 +181,12 @@ def _share(share, n, q):
     return share
 
 
+def _undivided(share, n, q):
+    return share + q**2 / (2 * n)
+
+
 def _middle(share, n, q):
-    return (share + q**2 / (2 * n)) / (1 + q**2 / n)
+    return _undivided(share, n, q) / (1 + q**2 / n)
 
 
 def _root(share, n, q):
@@ -228,22 +223,10 @@ wilson = Coding(
             _around(_middle, lambda share, n, q: (share * (1 - share) / n + q**2 / (4 * n**2)) * q / (1 + q**2 / n)),
             "Your results have the right middle. Their width is that of the formula without the square root.",
         ),
-        Mistake(
-            _around(lambda share, n, q: share + q**2 / (2 * n), _root),
-            "Your results are those of the numerator alone. Middle and half width are both divided by the same term.",
-        ),
-        Mistake(
-            _around(_share, _reach),
-            "Your results have the right width, around the observed share. Wilson's interval has another middle.",
-        ),
-        Mistake(
-            _around(_middle, _root),
-            "Your results have the right middle. Their width is that of the formula in which only the middle is divided.",
-        ),
-        Mistake(
-            _around(lambda share, n, q: share + q**2 / (2 * n), _reach),
-            "Your results have the right width. Their middle is that of the formula in which only the half width is divided.",
-        ),
+        Mistake(_around(_undivided, _root), "Your results are the numerator alone. Divide it by the term below."),
+        Mistake(_around(_share, _reach), "Your results lie around the observed share. Wilson's middle is another."),
+        Mistake(_around(_middle, _root), "Your results divide the middle alone. Divide the half width, too."),
+        Mistake(_around(_undivided, _reach), "Your results divide the half width alone. Divide the middle, too."),
         Mistake(
             lambda right, n: (_middle(right / n, n, 1.96), _reach(right / n, n, 1.96)),
             "Your results are the middle and the half width. Return middle − half width and middle + half width.",
@@ -284,7 +267,7 @@ wilson = Coding(
         "Compute the observed share first, then the middle, then the half width.",
         "The divisor 1 + q²/n belongs to both. Mind the brackets: in Python `a / 2 * n` multiplies by n.",
     ),
-    why="Now you can put an interval to every percentage of a paper that tells you its n.",
+    why="Now you can give the percentages of a paper their intervals, wherever it tells you n.",
 )
 
 
@@ -351,10 +334,7 @@ membership_score = Coding(
         tuple(np.uint8(256 * _pictures(seed, 1, 2, 2, 1)) for seed in (8, 9)),
     ],
     mistakes=(
-        Mistake(
-            _of_distances(lambda d: d.min(axis=1)),
-            "Your results are the distances. A score must be high for those who look like members, who are near.",
-        ),
+        Mistake(_of_distances(lambda d: d.min(axis=1)), "Your results are distances. Who is near must score high."),
         Mistake(
             _of_distances(lambda d: -d.mean(axis=1)),
             "Your results are those of the mean over all released images. One single copy gives a patient away: take the nearest.",
@@ -363,18 +343,9 @@ membership_score = Coding(
             _of_distances(lambda d: -d.min(axis=0)),
             "Your results have one number for each released image. We ask about each of `images`: which axis do you go along?",
         ),
-        Mistake(
-            _of_distances(lambda d: -d.max(axis=1)),
-            "Your results are those of the farthest released image. Which of them says most about a copy?",
-        ),
-        Mistake(
-            _of_distances(lambda d: -(d.min(axis=1) ** 2)),
-            "Your results are those of the squared distance. The Euclidean distance is its root.",
-        ),
-        Mistake(
-            _of_pictures(lambda x: x / np.sqrt(x[0].size)),
-            "Your results are the root of the mean of the squares. The Euclidean distance takes their sum.",
-        ),
+        Mistake(_of_distances(lambda d: -d.max(axis=1)), "Your results ask the farthest image. Ask the nearest."),
+        Mistake(_of_distances(lambda d: -(d.min(axis=1) ** 2)), "Your results are squares: take the root."),
+        Mistake(_of_pictures(lambda x: x / np.sqrt(x[0].size)), "Your results take means of squares, not sums."),
         Mistake(
             _wrapped(lambda d: np.sqrt((d**2).sum(axis=(2, 3, 4)))),
             "Your results fail for pixels of type uint8: there 3 − 5 is 254, and 254² is 4. Begin with `images.astype(float)`.",
@@ -490,26 +461,14 @@ members_found = Coding(
             _found(lambda member, stranger, share: np.quantile(stranger, 1 - share)),
             "Your results are those of a quantile between two strangers. The threshold is the score of one of them.",
         ),
-        Mistake(
-            _found(_place(np.ceil)),
-            "Your results are those of more accused strangers than allowed. Round their number down, never up.",
-        ),
+        Mistake(_found(_place(np.ceil)), "Your results accuse more strangers than allowed. Round their number down."),
         Mistake(
             _found(_place(lambda k: int(k) - 1)),
             "Your results take the last of the strangers who may be accused. The threshold is the next one's score.",
         ),
-        Mistake(
-            lambda member, stranger, share: _members_found(stranger, member, share),
-            "Your results are the share of strangers found, with a threshold from the members. Exchange the two.",
-        ),
-        Mistake(
-            _found(lambda member, stranger, share: stranger.max()),
-            "Your results are those of a threshold above all strangers. Some of them may be accused.",
-        ),
-        Mistake(
-            lambda member, stranger, share: float(np.sum(member > _place(np.floor)(member, stranger, share))),
-            "Your results are the number of members found. Divide it by how many there are.",
-        ),
+        Mistake(lambda m, s, share: _members_found(s, m, share), "Your results find strangers. Exchange the two."),
+        Mistake(_found(lambda m, s, share: s.max()), "Your results accuse no stranger at all. Some may be accused."),
+        Mistake(lambda m, s, share: len(m) * _members_found(m, s, share), "Your results count the found: divide."),
     ),
     wrong=[
         *_wrong(
