@@ -13,21 +13,6 @@ MEASURES = {"accuracy": None, "recall of infarct (rare)": 2, "recall of mass": 1
 SIZES = [str(number) for number in lesson.PATIENTS]
 
 
-@functools.cache
-def _right(number, arm, label):
-    """The share of each test patient's slices that an arm's networks answer rightly, (seeds, patients); of one class or all."""
-    truth, groups = (lesson.answers(None, name) for name in ("truth", "groups"))
-    right = evaluate.by_patient((lesson.answers(number, arm) == truth).T.astype(float), groups).T
-    return right if label is None else right[:, evaluate.by_patient(truth, groups) == label]
-
-
-@functools.cache
-def _gain(number, first, second, label):
-    """The difference of two arms over seeds and patients: the same as `lesson.gain`, made of the shares of each patient."""
-    one, other = _right(number, first, label), _right(number, second, label)
-    return evaluate.recipes(lambda _, share: share.mean(), np.zeros(one.shape[1]), one, other, repeats=200)
-
-
 def arms() -> Explorer:
     """The stored runs: any measure, at either number of patients, compared with any arm."""
     return Explorer(
@@ -52,11 +37,11 @@ def _draw_arms(figure, patients, measure, control, shown):
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.1, 1.1, 0.9])
     places = np.arange(len(lesson.ARMS))[::-1]
     for place, arm in zip(places, lesson.ARMS, strict=True):
-        seeds = _right(number, arm, label).mean(axis=1)
+        seeds = lesson.share_right(number, arm, label).mean(axis=1)
         left.plot(seeds, np.full(len(seeds), place), ".", color=plot.COLOURS["sky"])
         left.plot(seeds.mean(), place, "o", color=plot.COLOURS["blue"])
         if arm != control:
-            g = _gain(number, control, arm, label)
+            g = lesson.gain((number, control), (number, arm), label, repeats=200)
             middle.plot([g.low, g.high], [place, place], color=plot.COLOURS["blue"])
             middle.plot(g.value, place, "o", color=plot.COLOURS["blue"])
     left.axvline(1 / 3, color="0.5", lw=1, ls=":")
