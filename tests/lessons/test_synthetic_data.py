@@ -280,6 +280,39 @@ def test_a_planted_copy_may_be_the_nearest_to_a_stranger_too(monkeypatch):
     assert farthest[0] > 8.9 and farthest[1] < 2
 
 
+def test_what_the_answers_below_the_explorers_say_is_in_the_stored_runs():
+    truth = model.answers(None, "truth")
+
+    def recalls(number, arm):
+        return [np.mean([model.recall(truth, each, c) for each in model.answers(number, arm)]) for c in range(3)]
+
+    # Section 5: one infarct slice in eight and one in seven; the likeliest answers; the class of the largest loss
+    assert recalls(56, "original")[2] == pytest.approx(1 / 8, abs=0.01)
+    assert recalls(56, "+ duplicates")[2] == pytest.approx(1 / 7, abs=0.01)
+    gain = model.gain((56, "original"), (56, "+ duplicates"), 2)
+    assert gain.low < 0 < gain.high
+    for number, likeliest in ((56, 0), (224, 1)):
+        shares = (
+            np.bincount(model.answers(number, "GAN alone").ravel(), minlength=3)
+            / model.answers(number, "GAN alone").size
+        )
+        assert shares.argmax() == likeliest and shares[likeliest] == pytest.approx(0.4, abs=0.02)
+    lost = {n: [model.gain((n, "+ classic"), (n, "+ classic + GAN"), c) for c in range(3)] for n in model.PATIENTS}
+    assert [e.below for e in lost[56]] == [False, False, True] and np.argmin([e.value for e in lost[56]]) == 2
+    assert lost[224][0].below and np.argmin([e.value for e in lost[224]]) == 0
+
+
+@pytest.mark.slow
+def test_what_the_answers_below_the_explorer_of_the_release_say():
+    explorer, titles = explorers.release(), {}
+    for kind, planted in (("infarct (rare)", 0), ("mass", 0), ("mass", 5), ("healthy", 0)):
+        explorer.render(patients="56", kind=kind, planted=planted)
+        titles[kind, planted] = explorer._figure.axes[1].get_title()
+    assert "AUC 0.92 (0.71 to 0.98)" in titles["infarct (rare)", 0] and "8 members" in titles["infarct (rare)", 0]
+    assert "AUC 0.72" in titles["mass", 0] and "AUC 0.68" in titles["healthy", 0]
+    assert "AUC 0.72" in titles["mass", 5] and "1 of them planted" in titles["mass", 5]
+
+
 def test_reference_solutions_agree_with_the_library():
     for right, n in ((143, 182), (0, 12), (7, 7)):
         assert exercises.wilson.reference(right, n) == pytest.approx(evaluate.wilson(right, n), abs=1e-4)

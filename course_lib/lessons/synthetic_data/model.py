@@ -158,7 +158,10 @@ def gain(first, second, label=None, repeats=1000):
     one, other = share_right(*first, label), share_right(*second, label)
     if first[0] == second[0]:
         one, other = np.zeros((3, one.shape[1])), other - one  # "no difference" has no seeds: three copies
-    return evaluate.recipes(lambda _, share: share.mean(), one[0], one, other, repeats=repeats, bounds=(-1, 1))
+    patients = np.arange(one.shape[1])
+    return evaluate.recipes(
+        lambda _, share: share.mean(), patients, one, other, groups=patients, repeats=repeats, bounds=(-1, 1)
+    )
 
 
 @functools.cache
