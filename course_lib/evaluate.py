@@ -67,11 +67,8 @@ class Estimate(NamedTuple):
         return (self.high - self.low) / 2 * (1 + NormalDist().inv_cdf(power) / z)
 
     def together(self, comparisons) -> "Estimate":
-        """The interval that it takes for so many comparisons to be right together, at the same level (Bonferroni's rule).
-
-        Each may then be wrong so many times less often, which asks for wider limits, the more so the fewer seeds are behind
-        them. Raises ValueError for fewer than one comparison.
-        """
+        """The interval that it takes for so many comparisons to be right together, at the same level (Bonferroni's rule: each
+        may be wrong so many times less often). Raises ValueError for fewer than one."""
         from scipy.stats import t as student
 
         if not comparisons >= 1:

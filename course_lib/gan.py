@@ -233,9 +233,7 @@ def kid(a, b):
     The unbiased estimate of the squared maximum mean discrepancy with the kernel k(x, y) = (x·y/d + 1)³. If all rows are
     drawn independently from one distribution its mean is 0, whatever m and n; a single value can lie a little below. Slices
     of one patient are not independent, and raise it. It has no unit, and can be compared with others in the same feature
-    space only. "Inception" is the network of the paper; here it is
-    whatever network made the features.
-
+    space only. "Inception" is the network of the paper; here it is whatever network made the features.
     Raises ValueError for sets of fewer than two, or of features that do not have the same length.
     """
     a, b = (np.asarray(x, dtype=np.float64) for x in (a, b))
@@ -254,24 +252,10 @@ def _kernel(x, y):
     return (x @ y.T / x.shape[1] + 1) ** 3
 
 
-def frechet_distance(a, b):
-    """Fréchet distance of two Gaussians fitted to features (m, d) and (n, d): FID's formula (Heusel et al. 2017,
-    arXiv:1706.08500). Biased upwards, the more so the fewer there are (Chong & Forsyth 2020, arXiv:1911.07023)."""
-    a, b = (np.asarray(x, dtype=np.float64) for x in (a, b))
-    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    # The trace of the root of a product is the sum of the roots of its eigenvalues, which are real and not negative.
-    roots = np.sqrt(np.clip(np.linalg.eigvals(cov_a @ cov_b).real, 0, None)).sum()
-    return float(((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * roots)
-
-
 def nearest(points, reference):
     """For each of `points` (n, …) its nearest in `reference` (m, …): index (n,) int and Euclidean distance (n,)."""
-    a, b = _rows(points), _rows(reference)
+    a, b = (np.asarray(x, dtype=np.float64).reshape(len(x), -1) for x in (points, reference))
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T  # (a − b)² multiplied out: a matrix product is fast
     distance = np.sqrt(np.clip(squares, 0, None))
     index = distance.argmin(1)
     return index, distance[np.arange(len(index)), index]
-
-
-def _rows(points):
-    return np.asarray(points, dtype=np.float64).reshape(len(points), -1)

@@ -210,14 +210,15 @@ class Network:
         """Train in mini-batches and return the mean training loss of each epoch.
 
         x: (n, …), targets: (n, …), one for each input. loss: `cross_entropy` or `mean_squared_error`.
-        Each epoch visits every example once, in an order that depends on `seed` only. On one thread: the matrices are small,
-        so that a second one gains nothing, and costs several times the time when another program needs its core.
+        Each epoch visits every example once, in an order that depends on `seed` only.
         Raises FloatingPointError as soon as a loss is not a finite number: the learning rate is too large.
         """
         _checks.one_target_each(x, targets)
         rng = np.random.default_rng(seed)
         history = []
-        with threadpool_limits(1, "blas"):
+        with threadpool_limits(
+            1, "blas"
+        ):  # small matrices: a second thread gains nothing, beside other programs it costs much
             for _ in range(epochs):
                 order, total = rng.permutation(len(x)), 0.0
                 for start in range(0, len(x), batch_size):

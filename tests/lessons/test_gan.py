@@ -138,3 +138,12 @@ def test_the_stored_runs_are_whole():
         checks = experiment.TWO_STEPS // experiment.EVERY
         assert all(len(row["modes"]) == len(row["near"]) == checks for row in run.values())
         assert all(np.shape(row["losses"]) == (experiment.TWO_STEPS // 25, 2) for row in run.values())
+
+
+def test_frechet_distance_of_known_gaussians_and_its_bias():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(20000, 2)), rng.normal(size=(20000, 2)) * 2 + [3, 0]
+    assert np.isclose(lesson.frechet_distance(a, b), 9 + 2 * (2 - 1) ** 2, atol=0.3)
+    few = np.mean([lesson.frechet_distance(*rng.normal(size=(2, 30, 8))) for _ in range(20)])
+    many = np.mean([lesson.frechet_distance(*rng.normal(size=(2, 300, 8))) for _ in range(20)])
+    assert few > 3 * many > 0

@@ -126,6 +126,16 @@ def kid_limits(made, original, groups, parts=10):
     return value, value - reach, value + reach
 
 
+def frechet_distance(a, b):
+    """Fréchet distance of two Gaussians fitted to features (m, d) and (n, d): FID's formula (Heusel et al. 2017,
+    arXiv:1706.08500). Biased upwards, the more so the fewer there are (Chong & Forsyth 2020, arXiv:1911.07023)."""
+    a, b = (np.asarray(x, dtype=np.float64) for x in (a, b))
+    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    # The trace of the root of a product is the sum of the roots of its eigenvalues, which are real and not negative.
+    roots = np.sqrt(np.clip(np.linalg.eigvals(cov_a @ cov_b).real, 0, None)).sum()
+    return float(((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * roots)
+
+
 def build_reader(mean, variance, feature_mean, feature_variance):
     """The course's small CNN for brain slices (n, 32, 32, 1), its 64 features standardised, and four logits.
 
