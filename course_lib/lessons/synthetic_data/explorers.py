@@ -97,7 +97,7 @@ def release() -> Explorer:
             "patients": choice("Original training patients", SIZES),
             "kind": choice("Class", CLASSES),
             "planted": slider("Training patients planted (%)", 0, 50, 0, step=5),
-            "noise": slider("Noise on the planted copies (σ, where white is 1)", 0.0, 0.2, 0.05, step=0.01),
+            "noise": slider("Noise on the copies (σ, where white is 1)", 0.0, 0.2, 0.05, step=0.01),
             "first": slider("Show pairs from number", 1, 25, 1),
         },
         alt="Above, six training images and below each the nearest image of the release; on the right a histogram of the "
