@@ -300,6 +300,41 @@ def test_what_the_answers_below_the_explorers_say_is_in_the_stored_runs():
     lost = {n: [model.gain((n, "+ classic"), (n, "+ classic + GAN"), c) for c in range(3)] for n in model.PATIENTS}
     assert lost[56][2].below and np.argmin([e.value for e in lost[56]]) == 2
     assert lost[224][0].below and np.argmin([e.value for e in lost[224]]) == 0
+    for number, label, seeds in ((56, 2, 4), (224, 0, 5)):  # the class with the largest loss, seed by seed
+        change = np.array(
+            [
+                (model.share_right(number, "+ classic + GAN", c) - model.share_right(number, "+ classic", c)).mean(
+                    axis=1
+                )
+                for c in range(3)
+            ]
+        )
+        assert np.sum(change.argmin(axis=0) == label) == seeds
+    # Section 8: how much single seeds scatter
+    found = {}
+    for number in model.PATIENTS:
+        found[number] = []
+        for seed in range(5):
+            member, score, _ = model.attacked(number, "images", seed=seed)
+            found[number].append(exercises.members_found.reference(score[member], score[~member], 0.01))
+    assert [round(100 * each) for n in found for each in (min(found[n]), max(found[n]))] == [18, 32, 1, 7]
+
+
+def test_infarcts_are_recognised_best_in_every_stored_seed():
+    truth, groups = (model.answers(None, name) for name in ("truth", "groups"))
+    of_test = dict(zip(groups.tolist(), truth.tolist(), strict=True))
+    areas = {number: [] for number in model.PATIENTS}
+    for seed, data_seed in enumerate(experiment.SETS["arms"]):
+        train = data.load("brain-lesions", size=32, seed=data_seed).train
+        for number in model.PATIENTS:
+            member, score, people = model.attacked(number, "images", seed=seed)
+            _, label, owner = model.slices_of(train, people[member])
+            kind = of_test | dict(zip(owner.tolist(), label.tolist(), strict=True))
+            kind = np.array([kind[person] for person in people.tolist()])
+            rows = [kind == c for c in range(3)]
+            areas[number].append([evaluate.area_under_curve(member[r], score[r], repeats=100).value for r in rows])
+    assert all(np.all(np.argmax(each, axis=1) == model.RARE) for each in areas.values())
+    assert np.mean(areas[56], axis=0) == pytest.approx([0.70, 0.75, 0.86], abs=0.006)
 
 
 @pytest.mark.slow
