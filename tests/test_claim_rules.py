@@ -1,4 +1,4 @@
-"""The rules for claims, each tried on broken notebooks, and kept by every lesson that is no longer in not_yet.txt."""
+"""The rules for claims, each tried on broken notebooks, and kept by every lesson."""
 
 import copy
 import json
@@ -12,21 +12,12 @@ import pytest
 from course_lib import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-NOT_YET = (ROOT / "tests" / "not_yet.txt").read_text(encoding="utf-8").split()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook(path):
     problems = claim_rules.problems(path.name, json.loads(path.read_text(encoding="utf-8")))
-    report = "\n".join(f"{path.name}, {problem}" for problem in problems)
-    if path.stem[3:] in NOT_YET:
-        print(report)  # `pytest -rP` shows what the lesson's own issue has to mend
-    else:
-        assert not problems, report
-
-
-def test_lessons_that_wait_exist():
-    assert set(NOT_YET) <= {path.stem[3:] for path in NOTEBOOKS}
+    assert not problems, "\n".join(f"{path.name}, {problem}" for problem in problems)
 
 
 def markdown(text):

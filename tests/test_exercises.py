@@ -6,14 +6,12 @@ import importlib
 import inspect
 import pkgutil
 import re
-import sys
 import textwrap
-import warnings
 
 import numpy as np
 import pytest
 
-from course_lib import ROOT, lessons
+from course_lib import lessons
 from course_lib.exercises import compare, engine, limits, store
 from course_lib.exercises.engine import CORRECT, NOT_ATTEMPTED, NOT_YET, Choice, Coding, Mistake, Wrong
 
@@ -31,8 +29,6 @@ EXERCISES = {
     if isinstance(exercise, Coding | Choice)
 }
 CODING = [name for name, exercise in EXERCISES.items() if isinstance(exercise, Coding)]
-_LIST = ROOT / "tests" / "not_yet.txt"
-NOT_YET_TOPICS = set(_LIST.read_text(encoding="utf-8").split()) if _LIST.exists() else set()
 CHOICES = [name for name, exercise in EXERCISES.items() if isinstance(exercise, Choice)]
 
 
@@ -251,17 +247,10 @@ def check_solution_runs(exercise, capsys):
 def test_solution_runs_when_pasted(name, capsys):
     exercise = EXERCISES[name]
     pasted = check_solution_runs(exercise, capsys)
-    if len(inspect.signature(pasted).parameters) != len(exercise.inputs()[0]):
-        fails_or_reports(exercise.topic, f"{name}: the solution has parameters that the task does not have")
+    assert len(inspect.signature(pasted).parameters) == len(exercise.inputs()[0])
 
 
-# ---- what a lesson owes once it does not stand in not_yet.txt --------------------------------------------------------
-
-
-def fails_or_reports(topic, sentence):
-    """Fail, or only warn for a topic that stands in tests/not_yet.txt."""
-    assert topic in NOT_YET_TOPICS, sentence
-    warnings.warn(sentence, stacklevel=2)
+# ---- wrong answers by another author, and inputs that tell -------------------------------------------------------------
 
 
 def check_wrong_answers(exercise):
@@ -277,8 +266,7 @@ def check_wrong_answers(exercise):
 def test_wrong_answers_by_another_author_are_refused(name):
     exercise = EXERCISES[name]
     check_wrong_answers(exercise)
-    if len(exercise.wrong) < 6:
-        fails_or_reports(exercise.topic, f"{name}: {len(exercise.wrong)} wrong answers in the second list, not six")
+    assert len(exercise.wrong) >= 6
 
 
 def faults_of_inputs(exercise):
@@ -297,9 +285,7 @@ def faults_of_inputs(exercise):
 
 @pytest.mark.parametrize("name", CODING)
 def test_inputs_are_awkward(name):
-    faults = list(faults_of_inputs(EXERCISES[name]))
-    if faults:
-        fails_or_reports(EXERCISES[name].topic, f"{name}: {'; '.join(faults)}")
+    assert not list(faults_of_inputs(EXERCISES[name]))
 
 
 # ---- the checks above catch what they are for --------------------------------------------------------------------------
@@ -397,11 +383,3 @@ def test_faults_of_inputs_are_found():
     assert "whole numbers" in next(faults_of_inputs(make(**good | {"inputs": floats})))
     assert list(faults_of_inputs(make(**good | {"inputs": floats, "integers": False}))) == []
     assert "only 1 input tells" in next(faults_of_inputs(make(**_SUM | {"inputs": [(2.0,), (3.0,)]})))  # 2 + 2 = 2 · 2
-
-
-def test_a_topic_in_the_list_only_reports(monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "NOT_YET_TOPICS", {"pairs"})
-    with pytest.warns(UserWarning, match="a fault"):
-        fails_or_reports("pairs", "a fault")
-    with pytest.raises(AssertionError, match="a fault"):
-        fails_or_reports("threes", "a fault")

@@ -14,8 +14,6 @@ from course_lib.exercises.engine import Choice, Coding
 from course_lib.tools import notebooks, pages
 
 LESSONS = {path.name[:2]: path for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
-WAITING = (ROOT / "tests" / "not_yet.txt").read_text(encoding="utf-8").split()
-READY = {number: path for number, path in LESSONS.items() if path.stem[3:] not in WAITING}
 COVERED = 60  # minutes of a lesson that a class of 90 minutes gets through
 
 
@@ -94,7 +92,7 @@ def path_without_code(notebook):
     return row[1], numbers(named) + [at for at in words if not at.isdigit()], numbers(moved), int(row[3])
 
 
-@pytest.mark.parametrize("number", READY)
+@pytest.mark.parametrize("number", LESSONS)
 def test_the_path_without_code_names_sections_that_are_there_and_adds_up(number):
     notebook = NOTEBOOKS[number]
     path = path_without_code(notebook)
@@ -109,8 +107,9 @@ def test_the_path_without_code_names_sections_that_are_there_and_adds_up(number)
 def test_one_page_lists_the_whole_path_without_code():
     page = document("without_code.md")
     rows = re.findall(r"^\| \[(\d\d)\]\(\.\./notebooks/(\S+)\) .+? \| (.+) \| (\d+) \|$", page, re.MULTILINE)
-    paths = {number: path_without_code(NOTEBOOKS[number]) for number in READY}
-    assert rows == [(n, READY[n].name, row.rpartition(":")[0], str(stated)) for n, (row, _, _, stated) in paths.items()]
+    paths = {number: path_without_code(NOTEBOOKS[number]) for number in LESSONS}
+    owed = [(n, LESSONS[n].name, row.rpartition(":")[0], str(stated)) for n, (row, _, _, stated) in paths.items()]
+    assert rows == owed
     for chosen, sentence in (
         (paths, "Together these are {} minutes"),
         (("05", "10", "11"), "**Only {} minutes?** Take 05, 10 and 11"),
@@ -122,8 +121,8 @@ def test_one_page_lists_the_whole_path_without_code():
 def test_a_term_of_the_path_without_code_is_explained_on_it():
     """A reader who skips the code meets no word of the glossary before the path has explained it."""
     known = {term.lower() for term in re.findall(r"\*\*(.+?)\*\*", document("without_code.md"), re.MULTILINE)}
-    terms, problems = pages.terms({READY[n].name: NOTEBOOKS[n] for n in READY}), []
-    for number in READY:
+    terms, problems = pages.terms({LESSONS[n].name: NOTEBOOKS[n] for n in LESSONS}), []
+    for number in LESSONS:
         _, named, _, _ = path_without_code(NOTEBOOKS[number])
         found = sections(NOTEBOOKS[number])
         text = "\n".join(part for at in named for cell, part in found[at] if cell["cell_type"] == "markdown")
@@ -169,7 +168,7 @@ def early_uses(lessons):
 
 
 def test_no_term_is_used_before_its_lesson():
-    problems = list(early_uses({path.name: NOTEBOOKS[number] for number, path in READY.items()}))
+    problems = list(early_uses({path.name: NOTEBOOKS[number] for number, path in LESSONS.items()}))
     assert not problems, "explain it there (in bold letters, tag `term`), or add (lesson NN):\n" + "\n".join(problems)
 
 
@@ -207,12 +206,8 @@ def article():
 @pytest.mark.parametrize(("section", "lessons", "checks"), article())
 def test_each_point_of_the_article_stands_in_its_lessons_table(section, lessons, checks):
     for number in lessons:
-        cells = [cell for cell in NOTEBOOKS[number]["cells"] if "claims.found(" in source(cell)]
-        if number in READY:
-            (table,) = cells
-            assert re.search(rf"\([^)]*{re.escape(section)}\b[^)]*\)", source(table)), (
-                f"{number} does not find §{section}"
-            )
+        (table,) = [cell for cell in NOTEBOOKS[number]["cells"] if "claims.found(" in source(cell)]
+        assert re.search(rf"\([^)]*{re.escape(section)}\b[^)]*\)", source(table)), f"{number} does not find §{section}"
     named = re.findall(r"`([^`]+)`", checks)
     assert named or "cited" in checks, "name an exercise `topic.name` or a test `tests/file.py::name`"
     for name in named:
@@ -285,7 +280,7 @@ def first_line(notebook):
     )
 
 
-@pytest.mark.parametrize("number", READY)
+@pytest.mark.parametrize("number", LESSONS)
 def test_the_guides_minutes_and_predictions_are_the_lessons(number):
     notebook, (_, text) = NOTEBOOKS[number], guide()[number]
     assert text.strip().startswith(first_line(notebook)), "run `python tests/test_guide.py`"
@@ -331,15 +326,17 @@ def write_numbers():
     """Write into docs/ what the tests above compare. What stands in notebooks is left alone."""
     text = document("lessons.md")
     for number, notebook in NOTEBOOKS.items():
-        line = f"{first_line(notebook)}\n\n" if number in READY else ""
         text = re.sub(
-            rf"(^## {number} · .+\n\n)(?:(?:\*\*\d+ minutes|MINUTES).*\n\n)?", rf"\g<1>{line}", text, flags=re.M
+            rf"(^## {number} · .+\n\n)(?:(?:\*\*\d+ minutes|MINUTES).*\n\n)?",
+            rf"\g<1>{first_line(notebook)}\n\n",
+            text,
+            flags=re.M,
         )
     (ROOT / "docs" / "lessons.md").write_text(text, encoding="utf-8", newline="\n")
 
-    text, paths = document("without_code.md"), {number: path_without_code(NOTEBOOKS[number]) for number in READY}
+    text, paths = document("without_code.md"), {number: path_without_code(NOTEBOOKS[number]) for number in LESSONS}
     rows = [
-        f"| [{n}](../notebooks/{READY[n].name}) {pages.title(NOTEBOOKS[n])[5:]} | {row.rpartition(':')[0]} | {stated} |"
+        f"| [{n}](../notebooks/{LESSONS[n].name}) {pages.title(NOTEBOOKS[n])[5:]} | {row.rpartition(':')[0]} | {stated} |"
         for n, (row, _, _, stated) in paths.items()
     ]
     text = re.sub(r"(?<=\|---\|---\|---\|\n)(?:\|.*\n)+", "\n".join(rows) + "\n", text)

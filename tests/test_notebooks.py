@@ -41,11 +41,6 @@ def tags(cell):
     return cell["metadata"].get("tags", [])
 
 
-def waits(name):
-    """Whether the lesson still waits for its turn in this edition: then some rules do not bind it yet."""
-    return topic(name) in (ROOT / "tests" / "not_yet.txt").read_text(encoding="utf-8").split()
-
-
 def number(name):
     return name[:2]
 
@@ -116,9 +111,9 @@ def short_enough_to_read(name, notebook):
     words = sum(len(source(cell).split()) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
     shown = [cell for cell in code_cells(notebook) if not cell["metadata"].get("jupyter", {}).get("source_hidden")]
     lines = sum(len(source(cell).splitlines()) for cell in shown)
-    if words > (4000 if waits(name) else 3500):
+    if words > 3500:
         yield f"{words} words"
-    if lines > 260 and not waits(name):
+    if lines > 260:
         yield f"{lines} lines of code that are not folded away"
     for n, cell in enumerate(code_cells(notebook), 1):
         if len(source(cell).splitlines()) > 30:
@@ -130,7 +125,7 @@ def times_are_computed(name, notebook):
     minutes = reading_minutes(notebook)
     stated = re.search(r"\| Time \| about (\d+) minutes", "".join(map(source, notebook["cells"])))
     found = (stated and int(stated[1]), notebook["metadata"].get("course", {}).get("reading_minutes"))
-    if found != (minutes, minutes) and not waits(name):
+    if found != (minutes, minutes):
         yield f"title and metadata state {found} minutes; `tools.notebooks.reading_minutes` adds up to {minutes}"
 
 
@@ -140,7 +135,7 @@ def predictions_are_answered(name, notebook):
     for n, cell in enumerate(cells):
         asks = cell["cell_type"] == "markdown" and "**Predict" in source(cell)
         following = "".join(source(below) for below in cells[n + 1 : n + 4] if below["cell_type"] == "markdown")
-        if asks and "<summary>What you should have seen</summary>" not in following and not waits(name):
+        if asks and "<summary>What you should have seen</summary>" not in following:
             yield f"no answer follows the prediction {source(cell)[:70]!r}"
 
 

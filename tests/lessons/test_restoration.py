@@ -1,13 +1,18 @@
-"""Lesson 16: damage does what it says, the measures agree with scikit-image, the U-Net leaves intact pixels alone, and
-the stored files belong together."""
+"""Lesson 16: damage does what it says, the measures agree with scikit-image and with their formulas, the U-Net leaves intact
+pixels alone, what is said of the stored runs is computed from them, and the stored files belong together."""
+
+import ast
+import inspect
+import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from skimage import metrics
 
-from course_lib import results
-from course_lib.lessons.restoration import experiment, explorers
+from course_lib import data, results
+from course_lib.lessons.restoration import experiment, explorers, stored
 from course_lib.lessons.restoration import model as restore
 
 pytestmark = pytest.mark.slow
@@ -20,6 +25,9 @@ def images():
     rows, columns = np.mgrid[:32, :32] / 32
     waves = [np.sin(6 * (a * rows + b * columns) + c) for a, b, c in rng.uniform(0, 2, (6, 3))]
     return (0.5 + 0.3 * np.array(waves, np.float32))[..., None].astype(np.float32)
+
+
+# ---- damage
 
 
 def test_noise_has_its_standard_deviation(images):
@@ -54,15 +62,11 @@ def test_half_resolution_is_right_for_a_constant_and_loses_a_checkerboard():
     assert np.allclose(restore.half_resolution(board)[..., 0], 0.5, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(2, 8, 12, 1), (1, 6, 6, 3)])
-def test_double_size_is_keras_bicubic(shape):
-    from course_lib.models import keras
-
-    small = np.random.default_rng(0).random(shape, np.float32)
-    theirs = keras.ops.image.resize(small, (2 * shape[1], 2 * shape[2]), interpolation="bicubic")
-    ours = restore.double_size(small)
-    assert ours.dtype == np.float32
-    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+def test_half_resolution_shifts_nothing():
+    ramp = np.tile(np.arange(32, dtype=np.float32), (32, 1))[None, ..., None]
+    condition = restore.half_resolution(ramp)
+    assert condition.shape == (1, 32, 32, 2) and condition.dtype == np.float32
+    np.testing.assert_allclose(condition[0, :, 4:-4, 0], ramp[0, :, 4:-4, 0], atol=1e-4)
 
 
 def test_unknown_task_is_named(images):
@@ -70,14 +74,14 @@ def test_unknown_task_is_named(images):
         restore.damage("blur", images, np.random.default_rng(0))
 
 
-def test_measures_agree_with_scikit_image(images):
+# ---- measures
+
+
+def test_psnr_agrees_with_scikit_image(images):
     restored = restore.add_noise(images, 0.1, np.random.default_rng(2))[..., :1]
-    everywhere = np.ones_like(images)
     pairs = list(zip(images[..., 0], restored[..., 0], strict=True))
     psnr = [metrics.peak_signal_noise_ratio(a, b, data_range=1) for a, b in pairs]
-    assert restore.psnr(images, restored, everywhere) == pytest.approx(psnr, abs=1e-3)
-    ssim = [metrics.structural_similarity(a, b, data_range=1.0, full=True)[1].mean() for a, b in pairs]
-    assert restore.ssim(images, restored, everywhere) == pytest.approx(ssim, abs=1e-6)
+    assert restore.psnr(images, restored, np.ones_like(images)) == pytest.approx(psnr, abs=1e-3)
 
 
 def test_measures_look_inside_the_mask_only(images):
@@ -85,30 +89,53 @@ def test_measures_look_inside_the_mask_only(images):
     spoilt = images + (1 - mask)
     assert (restore.psnr(images, spoilt, mask) >= 99).all()
     assert (restore.psnr(images, images + 0.1 * mask, mask)) == pytest.approx(20, abs=1e-3)
-    inside = restore.sharpness(images * mask, np.ones_like(mask))
-    assert inside.shape == (6,) and (restore.sharpness(np.ones_like(images), mask) == 0).all()
+    assert np.array_equal(restore.products(images, spoilt, mask), restore.products(images, images, mask))
 
 
-def test_sharpness_counts_neighbours():
-    board = (np.indices((32, 32)).sum(0) % 2).astype(np.float32)[None, ..., None]
-    stripes = np.tile(np.arange(32) % 2, (32, 1)).astype(np.float32)[None, ..., None]
-    everywhere = np.ones_like(board)
-    assert restore.sharpness(board, everywhere) == pytest.approx([1])
-    assert restore.sharpness(stripes, everywhere) == pytest.approx([0.5])
+def three(sums):
+    return [float(measure(sums)) for measure in (restore.detail, restore.agreement, restore.edge_strength)]
 
 
-def test_spectrum_finds_a_wave_at_its_frequency():
-    columns = np.arange(16)
-    for cycles in (2, 5, 7):
-        wave = np.tile(np.cos(2 * np.pi * cycles * columns / 16), (16, 1))[None]
-        assert restore.spectrum(wave)[0].argmax() == cycles
-    assert restore.spectrum(np.zeros((3, 16, 16))).shape == (3, 9)
+def test_differences_are_those_of_neighbours_inside_the_mask():
+    image = np.array([[0, 1, 3], [0, 5, 0]], float)[None, ..., None]
+    mask = np.array([[1, 1, 0], [1, 1, 1]], float)[None, ..., None]
+    found = restore.differences(image, mask)[0]
+    assert found.tolist() == [0, 4, 0, 1, 0, 5, -5]  # two rows down, then two steps to the right in each row
 
 
-def test_crops_are_centred_on_the_mask(images):
-    condition = restore.cut_hole(images, [(16, 12)] * 6)
-    squares = restore.crops(images, condition[..., 1:])
-    assert np.array_equal(squares, images[:, 8:24, 4:20, 0])
+def test_detail_agreement_and_edge_strength(images):
+    everywhere = np.ones_like(images)
+    assert three(restore.products(images, images, everywhere)) == pytest.approx([1, 1, 1])
+    assert three(restore.products(images, 0.3 + 0.5 * images, everywhere)) == pytest.approx([0.5, 1, 0.5], abs=1e-5)
+    flat = restore.products(images, everywhere, everywhere)
+    assert three(flat) == pytest.approx([0, 0, 0])
+    detail, agreement, strength = three(restore.products(images, images[:, ::-1], everywhere))
+    assert strength == pytest.approx(detail * agreement) and agreement < 0.9
+
+
+def test_noise_raises_the_detail_and_not_the_edge_strength():
+    rng = np.random.default_rng(3)
+    images = np.repeat(np.repeat(rng.random((40, 8, 8, 1)), 4, 1), 4, 2)
+    noisy = images + 0.1 * rng.standard_normal(images.shape)
+    detail, agreement, strength = three(restore.products(images, noisy, np.ones_like(images)))
+    assert strength == pytest.approx(1, abs=0.03) and detail > 1.1 and agreement < 0.9
+
+
+def test_marked_pixels_and_what_counts_as_seen():
+    masks = np.zeros((4, 8, 8), bool)
+    masks[:2, :4, :4] = True  # 16 pixels
+    marked = np.zeros_like(masks)
+    marked[0, 0, :4] = True  # a quarter of them
+    marked[1, 0, :3] = True
+    marked[1, 7, :8] = True  # beside the lesion: does not count
+    marked[2, 7, :6] = True  # six where there is nothing
+    marked[3, 7, :5] = True
+    pixels = restore.marked_pixels(marked, masks)
+    assert pixels.tolist() == [4, 3, 6, 5]
+    assert restore.seen(pixels, masks.sum((1, 2)).astype(np.uint8)).tolist() == [True, False, True, False]
+
+
+# ---- networks
 
 
 def test_the_unet_keeps_what_was_not_damaged(images):
@@ -119,48 +146,224 @@ def test_the_unet_keeps_what_was_not_damaged(images):
     assert not np.allclose(restored[mask], images[mask])
 
 
+@pytest.mark.parametrize("name", ["unet", "patch_discriminator"])
+def test_the_lesson_shows_the_networks_of_the_stored_runs(name):
+    def tree(source):
+        found = next(f for f in ast.parse(source).body if isinstance(f, ast.FunctionDef) and f.name == name)
+        found.body = [line for line in found.body if not isinstance(line, ast.ImportFrom | ast.Expr)]  # no docstring
+        return ast.dump(found)
+
+    path = results.LESSONS.parents[1] / "notebooks" / "16_restoration.ipynb"
+    cells = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    shown = [cell for cell in cells if f"def {name}(" in cell]
+    assert len(shown) == 1 and tree(shown[0]) == tree(inspect.getsource(getattr(restore, name)))
+
+
 @pytest.mark.parametrize("options", [{"power": 2}, {"power": 1}, {"weight": 0.5}])
 def test_training_gets_nearer_to_the_truth(images, options):
-    before = restore.train("hole", images, steps=1, **options)
-    after = restore.train("hole", images, steps=60, **options)
     condition = restore.damage("hole", images, np.random.default_rng(9))
-    losses = [float(restore.pixel_loss(condition, images, model(condition))) for model in (before, after)]
-    assert losses[1] < 0.7 * losses[0]
+
+    def error(network):
+        return float(restore.pixel_loss(condition, images, network(condition)))
+
+    start = restore.train("hole", images, rate=2e-3, steps=2, **options)[0]
+    network, watched = restore.train("hole", images, rate=2e-3, steps=60, at=(20, 60), watch=error, **options)
+    assert error(network) < 0.7 * error(start)
+    assert len(watched) == 2 and watched[1] == pytest.approx(error(network))
 
 
-def test_found_and_invented():
-    masks = np.zeros((4, 8, 8), bool)
-    masks[:2, :4, :4] = True  # 16 pixels
-    marked = np.zeros_like(masks)
-    marked[0, 0, :4] = True  # a quarter of them
-    marked[1, 0, :3] = True
-    marked[2, 7, :6] = True  # six where there is nothing
-    marked[3, 7, :5] = True
-    assert restore.found(marked, masks).tolist() == [True, False, False, False]
-    assert restore.invented(marked, masks).tolist() == [False, False, True, False]
+def test_all_arms_start_from_the_same_weights_and_see_the_same_damage(images, monkeypatch):
+    damage, seen = restore.damage, []
+    monkeypatch.setattr(restore, "damage", lambda *given: seen.append(damage(*given)) or seen[-1])
+    networks = [restore.train("noise", images, rate=1e-9, steps=2, **loss)[0] for loss in restore.LOSSES.values()]
+    for network in networks[1:]:
+        for one, other in zip(networks[0].get_weights(), network.get_weights(), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+    assert len(seen) == 2 * len(networks) and not np.array_equal(seen[0], seen[1])
+    for again in seen[2:]:
+        assert any(np.array_equal(again, first) for first in seen[:2])
+
+
+def test_the_adversarial_part_pulls_towards_what_the_discriminator_calls_original(images, monkeypatch):
+    from course_lib.models import keras, layers
+
+    def judge(size):  # the brighter an image, the more it looks like an original
+        condition, image = layers.Input((size, size, 2)), layers.Input((size, size, 1))
+        pooled = layers.AveragePooling2D(16)(image)
+        return keras.Model([condition, image], layers.Conv2D(1, 1, kernel_initializer="ones")(pooled))
+
+    monkeypatch.setattr(restore, "patch_discriminator", judge)
+    condition = restore.exam(images, "upscale")
+    means = [
+        float(restore.train("upscale", images, rate=1e-3, steps=20, weight=weight)[0](condition).numpy().mean())
+        for weight in (0, 20)
+    ]
+    assert means[1] > means[0] + 0.05
+
+
+# ---- patients
+
+
+def test_rows_and_holes_of_healthy_and_of_patients_with_a_mass():
+    label = np.repeat([1, 0, 2, 1, 0], 4)  # five patients with four slices
+    split = SimpleNamespace(targets={"label": label})
+    assert experiment.healthy_and_mass(split).tolist() == [*range(4, 8), *range(16, 20), *range(4), *range(12, 16)]
+    assert experiment.healthy_and_mass(split, (1, 1)).tolist() == [*range(4, 8), *range(4)]
+    assert experiment.healthy_and_mass(split, (0, 2)).tolist() == [*range(4), *range(12, 16)]
+
+
+def test_a_hole_lies_over_the_mass_and_in_the_healthy_where_another_has_one():
+    masks = np.zeros((4, 32, 32), bool)
+    masks[2, 10:13, 20:23] = masks[3, 5:8, 6:9] = True
+    centres = restore.hole_centres(masks, masks.any((1, 2)))
+    assert centres.tolist() == [[11, 21], [6, 7], [11, 21], [6, 7]]
+    with pytest.raises(ValueError, match="not 1 and 3"):
+        restore.hole_centres(masks, np.arange(4) == 2)
+
+
+def test_the_best_setting_is_that_with_the_highest_psnr(images):
+    condition = restore.whole(images + 0.1)
+    darker = experiment.family([0.0, 0.05, 0.1, 0.2], lambda by, d, m: d - by)
+    best, tried = experiment.best_setting(darker, images, condition)
+    assert best == 0.1 and tried[0.0] == pytest.approx(20, abs=0.01) and len(tried) == 4
+    assert experiment.best_setting(experiment.family([0], lambda s, d, m: d), images, condition) == (0, {})
+
+
+# ---- rates
+
+
+def test_what_is_not_finite_is_never_the_best_rate():
+    assert restore.criterion("hole, L1", {"val": 20, "kid": np.nan}) == 20
+    assert restore.criterion("hole, L1", {"val": np.nan, "kid": 0}) == -np.inf
+    assert restore.criterion("hole, L1 + 0.5 adversarial", {"val": 20, "kid": np.nan}) == -np.inf
+    assert restore.criterion("hole, L1 + 0.5 adversarial", {"val": np.nan, "kid": 0.3}) == -0.3
+
+
+def table(**values):
+    return {rate: {"val": value, "kid": -value} for rate, value in values.items()}
+
+
+@pytest.mark.parametrize("name", ["hole, L1", "hole, L1 + 0.5 adversarial"])
+def test_the_list_of_rates_grows_until_the_best_is_inside(name):
+    assert restore.beyond(name, table(**{"0.001": 1, "0.003": 3, "0.01": 2})) == []
+    assert restore.beyond(name, table(**{"0.001": 3, "0.003": 2, "0.01": 1})) == [0.0003]
+    assert restore.beyond(name, table(**{"0.001": 1, "0.003": 2, "0.01": 3})) == [0.03]
+    assert restore.beyond(name, table(**{"3e-05": 9, "0.0001": 3, "0.0003": 2})) == []  # nothing below to be tried
+
+
+def test_the_best_rate_is_that_of_the_mean_and_not_at_an_end(monkeypatch):
+    runs = {
+        0: {"hole, L1": table(**{"0.001": 1, "0.003": 5, "0.01": 3})},
+        1: {"hole, L1": table(**{"0.001": 1, "0.003": 2, "0.01": 4, "0.03": 0})},
+    }
+    monkeypatch.setattr(results, "load", lambda path: runs)
+    assert restore.on_validation("hole, L1") == {0.001: 1, 0.003: 3.5, 0.01: 3.5}
+    runs[1]["hole, L1"]["0.01"] = {"val": 6}
+    assert restore.best_rate("hole, L1") == 0.01
+    del runs[1]["hole, L1"]["0.03"]
+    with pytest.raises(ValueError, match="hole, L1 is best at 0.01, an end"):
+        restore.best_rate("hole, L1")
+
+
+# ---- what is said of stored runs
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Stored arrays whose results are known: 40 patients with four slices, five seeds."""
+    rng = np.random.default_rng(0)
+    label = np.repeat(np.arange(40) % 2, 4).astype(np.uint8)
+    sums = np.tile([4.0, 3.0, 9.0], (40, 1))
+    classical = {
+        "label": label,
+        "patient": np.repeat(np.arange(40), 4),
+        "who": np.repeat(np.arange(40), 4),
+        "size": 40 * label,
+        "intact, marked": np.where(label, 30, 0).astype(np.uint8),
+        "hole, nothing, marked": np.where(np.arange(160) < 16, 20, 2).astype(np.uint8),
+        "noise, nothing, marked": np.where(label, 9, 0).astype(np.uint8),
+        "noise, median, psnr": np.full(40, 20, np.float16),
+        "noise, median, edges": sums,
+        "noise, median, read": label,
+    }
+    losses = [
+        {
+            "noise, L1, psnr": (23 + 0.01 * rng.standard_normal(40)).astype(np.float16),
+            "noise, L1, edges": sums * [1, 0.5, 1],
+            "noise, L1, read": np.where(np.arange(160) % 4, label, 1 - label),
+        }
+        for _ in range(5)
+    ]
+    fed = [{"hole, mass only, L1": np.where(label, 30, 7).astype(np.uint8)} for _ in range(5)]
+    parts = {"classical": [classical], "losses": losses, "patients": fed}
+    monkeypatch.setattr(stored, "_arrays", parts.__getitem__)
+    return parts
+
+
+def test_levels_and_gains_over_seeds_and_patients(made):
+    assert stored.each_seed("noise, L1", "psnr").mean() == pytest.approx(23, abs=0.01)
+    gain = stored.gain("noise, L1", "noise, median", "psnr")
+    assert gain.value == pytest.approx(3, abs=0.01) and gain.above and gain.n == 40
+    assert stored.each_seed("noise, median", "accuracy").mean() == 1
+    assert stored.gain("noise, L1", "noise, median", "accuracy").value == pytest.approx(-0.25)
+    assert stored.each_seed("noise, median", "edge strength").mean() == pytest.approx(0.75)
+    assert stored.each_seed("noise, median", "detail").mean() == pytest.approx(1.5)
+    assert stored.each_seed("noise, median", "agreement").mean() == pytest.approx(0.5)
+    assert stored.gain("noise, L1", "noise, median", "agreement").value == pytest.approx(-0.25)
+
+
+def test_networks_of_a_seed_are_compared_seed_by_seed(made):
+    rng = np.random.default_rng(1)
+    for run in made["losses"]:
+        luck = 3 * rng.standard_normal()  # of the seed's patients, shared by its networks
+        run["noise, L1, psnr"] = 23 + luck + 0.01 * rng.standard_normal(40)
+        run["noise, L2, psnr"] = run["noise, L1, psnr"] + 0.1 + 0.01 * rng.standard_normal(40)
+        run["noise, L2, edges"] = run["noise, L1, edges"] * [1, 1.2, 1]
+    gain = stored.gain("noise, L2", "noise, L1", "psnr")
+    assert gain.value == pytest.approx(0.1, abs=0.01) and gain.above and gain.high < 0.2
+    change = stored.each_seed("noise, L2", "agreement") - stored.each_seed("noise, L1", "agreement")
+    assert stored.gain("noise, L2", "noise, L1", "agreement").value == pytest.approx(change.mean())
+
+
+def test_masses_that_are_found_without_the_filling_do_not_count(made):
+    event, patient = stored.events("hole, mass only, L1", "lost")
+    assert event.shape == (5, 80 - 8) and not event.any() and set(patient) == set(range(5, 40, 2))
+    lost = stored.invented("hole, mass only, L1", "lost")
+    assert lost.value == 0 and lost.low == 0 and lost.high > 0.1 and lost.n == 18
+    assert stored.invented("hole, nothing", "lost").value == 1
+    noisy, patient = stored.events("noise, nothing", "lost")  # nothing is hidden there: all masses count
+    assert noisy.shape == (3, 80) and noisy.all() and set(patient) == set(range(1, 40, 2))
+    grown = stored.invented("hole, mass only, L1", "grown")
+    assert grown.value == 1 and grown.high == 1 and grown.low < 0.9 and grown.n == 20
+    assert stored.more_invented("hole, mass only, L1", "hole, nothing", "grown").value == pytest.approx(0.9)
+
+
+# ---- stored files
 
 
 def test_what_is_stored_is_small_and_whole():
     folder = results.LESSONS / "restoration" / "results"
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
+    for part, seeds in experiment.RUNS.items():
+        assert sorted(results.load(f"restoration/{part}")) == list(seeds)
     for part, names in {
-        "losses": [f"{task}, {loss}" for task in restore.TASKS for loss in restore.LOSSES],
+        "losses": [f"{task}, {loss}" for task in restore.TASKS for loss in restore.SHOWN],
         "patients": [f"{task}, {diet}" for task in ("noise", "hole") for diet in restore.DIETS],
     }.items():
         for name in names:
             weights = restore.stored_restorer(part, name).get_weights()
             assert all(np.isfinite(weight).all() for weight in weights)
-        assert sorted(results.load(f"restoration/{part}")) == list(experiment.RUNS[part])
 
 
-def test_stored_per_slice_values_give_the_stored_means():
-    for part in ("losses", "classical"):
-        for seed, rows in results.load(f"restoration/{part}").items():
-            scores = results.arrays(f"restoration/{part}", seed)
-            assert {name.rsplit(", ", 1)[0] for name in scores} == rows.keys() - {"undamaged"}
-            for name, values in scores.items():
-                method, measure = name.rsplit(", ", 1)
-                assert values.astype(float).mean() == pytest.approx(rows[method][measure][0], rel=2e-3), name
+def test_every_arm_was_trained_at_its_best_rate_and_has_its_answers():
+    for seed, rows in results.load("restoration/losses").items():
+        assert rows.keys() == {*restore.ARMS, *(f"{name}, {restore.LONG}" for name in restore.LONGER)}
+        arrays = results.arrays("restoration/losses", seed)
+        for name, row in rows.items():
+            assert row["rate"] == restore.best_rate(name.removesuffix(f", {restore.LONG}"))
+            assert arrays[f"{name}, psnr"].astype(float).mean() == pytest.approx(row["psnr"], abs=0.02)
+    for seed, rows in results.load("restoration/patients").items():
+        assert rows.keys() == set(restore.FED) == results.arrays("restoration/patients", seed).keys()
 
 
 def panels(draw, **values):
@@ -169,7 +372,7 @@ def panels(draw, **values):
     return [np.asarray(ax.images[0].get_array()) for ax in figure.axes[:4]]
 
 
-@pytest.mark.parametrize("loss", [explorers.CLASSICAL, *restore.LOSSES])
+@pytest.mark.parametrize("loss", [explorers.CLASSICAL, *restore.SHOWN])
 @pytest.mark.parametrize("damage", explorers.DAMAGES)
 def test_the_explorer_shows_restored_minus_truth(damage, loss):
     truth, damaged, restored, difference = panels(
@@ -178,10 +381,19 @@ def test_the_explorer_shows_restored_minus_truth(damage, loss):
     assert np.allclose(difference, restored - truth, atol=1e-6)
     assert restored.min() >= 0 and restored.max() <= 1
     error = [np.abs(picture - truth).mean() for picture in (damaged, restored)]
-    assert error[1] <= error[0]
+    assert error[1] < error[0]
     if damage == "a hole":
         hole = damaged != truth
-        assert hole.sum() <= 64 and np.allclose(restored[~hole], truth[~hole], atol=1e-6)
+        assert hole.sum() <= restore.HOLE**2 and np.allclose(restored[~hole], truth[~hole], atol=1e-6)
+
+
+def test_the_explorers_name_their_slices_rightly():
+    test = data.load("brain-lesions", size=32).test
+    images, masks = explorers._examples()
+    for name, image, mask in zip(explorers._IMAGES, images, masks, strict=True):
+        (row,) = np.flatnonzero((test.x == image).all((1, 2, 3)))
+        assert name.startswith(explorers.CLASSES[test.targets["label"][row]])
+        assert np.array_equal(mask, test.masks[row]) and mask.any() == (not name.startswith("healthy"))
 
 
 def test_the_training_sets_explorer_draws_different_fillings():

@@ -8,15 +8,23 @@ import numpy as np
 from course_lib import import_tensorflow, results
 
 TASKS = ("noise", "hole", "upscale")
-HOLE = 8  # pixels, both ways
+HOLE = 10  # pixels, both ways
 SIGMA = 0.02, 0.2  # range of the noise's standard deviation in training; images are in [0, 1]
+STEPS, BATCH, BETA = 4000, 8, 0.5  # of every restorer; β₁ of Adam is the same with and without a discriminator
 
 STRONG = "L1 + 0.5 adversarial"
 LOSSES = {"L2": {"power": 2}, "L1": {}, "L1 + 0.1 adversarial": {"weight": 0.1}, STRONG: {"weight": 0.5}}
-"""What the restorers were trained with, as `train` takes it."""
+ARMS = [f"{task}, {loss}" for task in TASKS for loss in LOSSES]
+LONG = "twice as long"  # so these are trained, too
+LONGER = ("noise, L2", "hole, L1", "upscale, L1", f"upscale, {STRONG}")
+SHOWN = ("L2", "L1", STRONG)  # whose networks are kept
 
-DIETS = {"healthy only": (150, 0), "half and half": (75, 75), "mass only": (0, 150)}
-"""Healthy patients and patients with a mass, four slices each, in three training sets."""
+DIETS = {"healthy only": (150, 0), "half and half": (75, 75), "mass only": (0, 150)}  # patients: healthy, with a mass
+FED = [f"hole, {diet}, {loss}" for diet in DIETS for loss in ("L1", STRONG)]
+FED += [f"noise, {diet}, {STRONG}" for diet in DIETS]
+LADDER = (0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+RATES = LADDER[3:6]  # tried for every arm; then outwards, until the best has one on either side
+FOUND, ALARM = 0.25, 6  # share of a lesion's pixels that are marked; marked pixels of a healthy slice
 
 
 # ---- damage ----------------------------------------------------------------------------------------------------------
@@ -54,26 +62,13 @@ def random_centres(images, rng, darkest=0.15):
 
 
 def half_resolution(images):
-    """Condition (n, h, w, 2) of images (n, h, w, 1) that lost every second row and column: bicubic, at full size."""
+    """Condition (n, h, w, 2) of images (n, h, w, 1) whose 2×2 pixels became one, their mean; at full size again by bicubic
+    interpolation (Keys 1981, doi:10.1109/TASSP.1981.1163711)."""
+    from course_lib.models import keras
+
     n, h, w, c = images.shape
-    return whole(double_size(images.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))))
-
-
-def double_size(images):
-    """The images at twice the size by bicubic interpolation (Keys 1981, doi:10.1109/TASSP.1981.1163711, a = −½).
-
-    Pixels are squares that meet at their edges, so that no image is shifted; beyond the border nothing counts.
-    """
-
-    def weights(size):
-        centre = (np.arange(2 * size) + 0.5) / 2 - 0.5  # of each new pixel, counted in old ones
-        away = np.abs(centre[:, None] - np.arange(size))
-        near, far = 1.5 * away**3 - 2.5 * away**2 + 1, -0.5 * away**3 + 2.5 * away**2 - 4 * away + 2
-        kernel = np.where(away <= 1, near, np.where(away < 2, far, 0))
-        return (kernel / kernel.sum(1, keepdims=True)).astype(images.dtype)
-
-    rows, columns = weights(images.shape[1]), weights(images.shape[2])
-    return np.einsum("ih,nhwc,jw->nijc", rows, images, columns, optimize=True)
+    small = images.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))
+    return whole(np.array(keras.ops.image.resize(small, (h, w), interpolation="bicubic")))
 
 
 def damage(task, images, rng, sigma=None):
@@ -117,7 +112,7 @@ def unet(size=32, channels=(16, 32)):
 
 
 def patch_discriminator(size=32):
-    """Condition and image to one logit for each patch, (n, h/4, w/4, 1): is this patch real? (Isola et al. 2017,
+    """Condition and image to one logit for each patch, (n, h/4, w/4, 1): is this patch original? (Isola et al. 2017,
     arXiv:1611.07004). Each logit sees 18×18 pixels."""
     from course_lib.models import keras, layers
 
@@ -140,15 +135,24 @@ def stored_marker():
 
 
 def stored_classifier():
-    """The small CNN that tells the four classes of "brain-lesions" at 32×32 pixels."""
+    """The small CNN that tells the four classes of "brain-lesions" at 32×32 pixels: the lesson's reader."""
     from course_lib.models import small_cnn
 
-    pixels = {name: float(value) for name, value in results.arrays("restoration/readers", 0).items()}
-    return _with_weights(small_cnn((32, 32, 1), 4, **pixels), "readers", "classifier")
+    pixels = results.arrays("restoration/readers", 0)
+    network = small_cnn((32, 32, 1), 4, mean=float(pixels["mean"]), variance=float(pixels["variance"]))
+    return _with_weights(network, "readers", "classifier")
+
+
+def feature_model(classifier, mean, variance):
+    """The classifier up to its 64 pooled features, standardised: slices (n, 32, 32, 1) to (n, 64), for `gan.kid`."""
+    from course_lib.models import keras, layers
+
+    features = layers.Normalization(mean=mean, variance=variance)(classifier.layers[-2].output)
+    return keras.Model(classifier.inputs[0], features, name="features")
 
 
 def _with_weights(network, part, name):
-    weights = results.weights(f"restoration/{part}", 0, network=name)  # in half precision where there are many
+    weights = results.weights(f"restoration/{part}", 0, network=name)  # in half precision
     network.set_weights([weight.astype(np.float32) for weight in weights])
     return network
 
@@ -164,13 +168,15 @@ def pixel_loss(condition, truth, restored, power=1):
     return keras.ops.sum(mask * keras.ops.abs(truth - restored) ** power) / keras.ops.sum(mask)
 
 
-def train(task, images, *, centres=None, weight=0.0, power=1, steps=600, batch=8, seed=0):
-    """A U-Net trained with pixel loss + weight · adversarial loss. weight 0 needs no discriminator.
+def train(task, images, *, rate, weight=0.0, power=1, centres=None, steps=STEPS, seed=0, at=(), watch=None):
+    """A U-Net trained with pixel loss + weight · adversarial loss, and what `watch` saw; weight 0 needs no discriminator.
 
     images: undamaged, (n, h, w, 1); damage is drawn anew for each batch.
+    rate: the peak of Adam's learning rate for both networks; it rises for a tenth of the steps and falls along a cosine.
+    power: 1 for the absolute error (L1), 2 for the squared error (L2).
     centres: for the task "hole", row and column of the middle of each image's hole, (n, 2), give or take two pixels;
         by default holes lie anywhere in the head.
-    power: 1 for the absolute error (L1), 2 for the squared error (L2).
+    watch: a function of the network, called after each number of steps in `at`; what it returns comes back as a list.
     """
     from course_lib.models import keras
 
@@ -178,9 +184,9 @@ def train(task, images, *, centres=None, weight=0.0, power=1, steps=600, batch=8
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     generator, discriminator = unet(images.shape[1]), patch_discriminator(images.shape[1])
-    rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-    generator_adam = keras.optimizers.Adam(rate, beta_1=0.9 if weight == 0 else 0.5)
-    discriminator_adam = keras.optimizers.Adam(1e-3, beta_1=0.5)
+    rise = max(1, steps // 10)
+    rates = keras.optimizers.schedules.CosineDecay(0.0, float(steps - rise), warmup_target=rate, warmup_steps=rise)
+    generator_adam, discriminator_adam = (keras.optimizers.Adam(rates, beta_1=BETA) for _ in range(2))
     cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
 
     @tf.function
@@ -189,33 +195,36 @@ def train(task, images, *, centres=None, weight=0.0, power=1, steps=600, batch=8
             restored = generator(condition, training=True)
             loss = pixel_loss(condition, truth, restored, power)
             if weight > 0:
-                real, fake = discriminator([condition, truth]), discriminator([condition, restored])
+                original, fake = discriminator([condition, truth]), discriminator([condition, restored])
                 loss += weight * cross_entropy(tf.ones_like(fake), fake)
-                judge_loss = cross_entropy(tf.ones_like(real), real) + cross_entropy(tf.zeros_like(fake), fake)
+                judge_loss = cross_entropy(tf.ones_like(original), original)
+                judge_loss += cross_entropy(tf.zeros_like(fake), fake)
         variables = generator.trainable_variables
         generator_adam.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         if weight > 0:
             variables = discriminator.trainable_variables
             discriminator_adam.apply_gradients(zip(judge_tape.gradient(judge_loss, variables), variables, strict=True))
-        return loss
 
-    for _ in range(steps):
-        rows = rng.integers(len(images), size=batch)
+    seen = []
+    for number in range(1, steps + 1):
+        rows = rng.integers(len(images), size=BATCH)
         truth = images[rows]
         if centres is None:
             condition = damage(task, truth, rng)
         else:
-            condition = cut_hole(truth, centres[rows] + rng.integers(-2, 3, (batch, 2)))
+            condition = cut_hole(truth, centres[rows] + rng.integers(-2, 3, (BATCH, 2)))
         step(tf.constant(condition), tf.constant(truth))
-    return generator
+        if number in at:
+            seen.append(watch(generator))
+    return generator, seen
 
 
 # ---- exams -----------------------------------------------------------------------------------------------------------
 
 
-def exam(split, task, seed=100):
+def exam(images, task):
     """The damaged slices that every method gets: noise of σ = 0.1, a hole somewhere in the head, or half resolution."""
-    return damage(task, split.x, np.random.default_rng(seed), sigma=0.1)
+    return damage(task, images, np.random.default_rng(100), sigma=0.1)
 
 
 def hole_centres(masks, ill):
@@ -234,73 +243,93 @@ def hole_centres(masks, ill):
 
 
 def psnr(truth, restored, mask):
-    """Peak signal-to-noise ratio of each image in dB, (n,), over the pixels where mask is 1; all (n, h, w, 1).
-
-    The peak is 1, the largest value an image can have.
-    """
+    """Peak signal-to-noise ratio of each image in dB, (n,), over the pixels where mask is 1; all (n, h, w, 1). The peak is 1, the
+    largest value an image can have."""
     squared = (mask * (truth - restored) ** 2).sum((1, 2, 3)) / mask.sum((1, 2, 3))
     return -10 * np.log10(np.maximum(squared, 1e-10))
 
 
-def ssim(truth, restored, mask):
-    """Structural similarity (Wang et al. 2004, doi:10.1109/TIP.2003.819861) of each image, (n,), over the same pixels.
-
-    scikit-image's map, windows of 7×7 pixels; 1 is perfect.
-    """
-    from skimage.metrics import structural_similarity
-
-    maps = [
-        structural_similarity(a, b, data_range=1.0, full=True)[1]
-        for a, b in zip(truth[..., 0], restored[..., 0], strict=True)
-    ]
-    return (mask[..., 0] * maps).sum((1, 2)) / mask.sum((1, 2, 3))
+def differences(images, mask):
+    """Differences between neighbouring pixels of images (n, h, w, 1), (n, 2 h w − …); 0 unless both are in the mask."""
+    down = np.diff(images, axis=1) * mask[:, 1:] * mask[:, :-1]
+    right = np.diff(images, axis=2) * mask[:, :, 1:] * mask[:, :, :-1]
+    return np.concatenate([down.reshape(len(images), -1), right.reshape(len(images), -1)], axis=1)
 
 
-def sharpness(images, mask):
-    """Mean absolute difference of neighbouring pixels of each image, (n,), over the pixels where mask is 1."""
-    down, right = np.diff(images, axis=1)[:, :, 1:], np.diff(images, axis=2)[:, 1:]
-    inner = mask[:, 1:, 1:]
-    return (inner * (np.abs(down) + np.abs(right)) / 2).sum((1, 2, 3)) / inner.sum((1, 2, 3))
+def products(truth, restored, mask):
+    """Of the differences t of the truth and r of the restored image the sums of t², t·r and r² for each image, (n, 3)."""
+    t, r = differences(truth, mask), differences(restored, mask)
+    return np.stack([(t * t).sum(1), (t * r).sum(1), (r * r).sum(1)], axis=1)
 
 
-def crops(images, mask, size=16):
-    """The square (n, size, size) around the middle of each mask, moved until it lies inside the image."""
-    h, w = images.shape[1:3]
-    out = np.empty((len(images), size, size), np.float32)
-    for k, (image, hole) in enumerate(zip(images[..., 0], mask[..., 0], strict=True)):
-        rows, columns = np.nonzero(hole)
-        top = int(np.clip(rows.mean() + 0.5 - size / 2, 0, h - size))
-        left = int(np.clip(columns.mean() + 0.5 - size / 2, 0, w - size))
-        out[k] = image[top : top + size, left : left + size]
-    return out
+def detail(sums):
+    """From `products` (n, 3) of some images: how large their differences are, as a share of the truth's. Noise raises it."""
+    tt, _, rr = sums.sum(0)
+    return np.sqrt(rr / tt)
 
 
-def spectrum(squares):
-    """Power at each spatial frequency from 0 to half a cycle a pixel, (n, s / 2 + 1), of squares (n, s, s).
+def agreement(sums):
+    """Likewise: the cosine of the angle between both sets of differences, 1 if they are equal but for a factor. Noise and
+    detail in other places lower it; steeper edges alone do not change it."""
+    tt, tr, rr = sums.sum(0)
+    return tr / max(np.sqrt(tt * rr), 1e-12)
 
-    The mean over all directions of the squared Fourier transform, behind a Hann window that softens the borders.
-    """
-    size = squares.shape[1]
-    window = np.outer(np.hanning(size), np.hanning(size))
-    power = np.abs(np.fft.fft2(squares * window)) ** 2
-    cycles = np.abs(np.fft.fftfreq(size, 1 / size))
-    ring = np.minimum(np.rint(np.hypot(cycles[:, None], cycles[None, :])).astype(int), size // 2)
-    return np.stack([power[:, ring == r].mean(1) for r in range(size // 2 + 1)], axis=1)
+
+def edge_strength(sums):
+    """Likewise: detail times agreement, the slope of the line through 0 that fits r to t best. 1: the edges of the truth are
+    as steep as they were; 0: none is left. Noise that has nothing to do with the truth does not raise it."""
+    tt, tr, _ = sums.sum(0)
+    return tr / tt
 
 
 def mark(marker, images):
     """Pixels (n, h, w) that a U-Net trained to mark lesions gives a probability above one half."""
-    return marker(whole(images)).numpy()[..., 0] > 0
+    return marker.predict(whole(images), batch_size=320, verbose=0)[..., 0] > 0
 
 
-def found(marked, masks, share=0.25):
-    """Of each slice, (n,): is at least this share of its lesion's pixels marked? marked, masks: (n, h, w) booleans.
-
-    False where there is no lesion.
-    """
-    return (marked & masks).sum((1, 2)) >= np.maximum(share * masks.sum((1, 2)), 1)
+def marked_pixels(marked, masks):
+    """Of a slice with a lesion, how many of its pixels are marked; of one without, how many at all. (n,) uint8."""
+    ill = masks.any((1, 2))
+    return np.minimum(np.where(ill, (marked & masks).sum((1, 2)), marked.sum((1, 2))), 255).astype(np.uint8)
 
 
-def invented(marked, masks, pixels=6):
-    """Of each slice, (n,): are at least so many pixels marked where there is no lesion?"""
-    return (marked & ~masks).sum((1, 2)) >= pixels
+def seen(pixels, size):
+    """Whether a lesion of `size` pixels counts as found (at least a quarter of its pixels are marked), or (size 0) a healthy slice has an
+    alarm (at least six): booleans (n,). pixels: those of `marked_pixels`."""
+    return pixels >= np.where(size > 0, np.maximum(FOUND * size, 1), ALARM)
+
+
+# ---- the rates -------------------------------------------------------------------------------------------------------
+
+
+def criterion(name, row):
+    """What decides on a rate, the higher the better, from a row of the stored `rates`; name: such as "hole, L1". For a pixel loss the
+    PSNR of the restored validation slices; with an adversarial part, which is to make them look original, minus their KID."""
+    value = -row["kid"] if "adversarial" in name else row["val"]
+    return value if np.isfinite(value) else -np.inf
+
+
+def beyond(name, found):
+    """The rate to be tried next, in a list: beyond the lowest or the highest of `found`, where that is the best."""
+    best = max(found, key=lambda rate: criterion(name, found[rate]))
+    tried = sorted(map(float, found))
+    place = LADDER.index(float(best))
+    following = {tried[0]: place - 1, tried[-1]: place + 1}.get(float(best), -1)
+    return [LADDER[following]] if 0 <= following < len(LADDER) else []
+
+
+def on_validation(name):
+    """{rate: mean of the criterion over the seeds} of the stored `rates` that all seeds have tried."""
+    runs = [run[name] for run in results.load("restoration/rates").values()]
+    common = set.intersection(*(set(run) for run in runs))
+    return {float(rate): float(np.mean([criterion(name, run[rate]) for run in runs])) for rate in sorted(common)}
+
+
+def best_rate(name):
+    """The best rate of `on_validation`. Raises ValueError if no seed has tried a lower one, or a higher one."""
+    found = on_validation(name)
+    best = max(found, key=found.get)
+    tried = [float(rate) for run in results.load("restoration/rates").values() for rate in run[name]]
+    if best in (min(tried), max(tried)):
+        raise ValueError(f"{name} is best at {best:g}, an end of its list of rates: make it longer.")
+    return best
