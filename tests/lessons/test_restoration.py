@@ -265,6 +265,33 @@ def test_the_best_rate_is_that_of_the_mean_and_not_at_an_end(monkeypatch):
         restore.best_rate("hole, L1")
 
 
+def test_the_lower_rate_is_that_of_the_loss_whose_best_is_lower(monkeypatch):
+    rates = "0.0003", "0.001", "0.003", "0.01"
+    best = {
+        "hole, L1": "0.003",
+        f"hole, {restore.STRONG}": "0.001",
+        "noise, L1": "0.001",
+        f"noise, {restore.STRONG}": "0.003",
+    }
+    runs = {0: {name: table(**{rate: float(rate == at) for rate in rates}) for name, at in best.items()}}
+    monkeypatch.setattr(results, "load", lambda path: runs)
+    assert (
+        restore.best_rate(f"hole, {restore.STRONG}, {restore.LONG}")
+        == restore.best_rate(f"hole, {restore.STRONG}")
+        == 0.001
+    )
+    assert (
+        restore.best_rate(f"hole, L1, {restore.LOWER}")
+        == restore.best_rate(f"hole, {restore.STRONG}, {restore.LOWER}")
+        == 0.001
+    )
+    assert (
+        restore.best_rate(f"noise, {restore.STRONG}, {restore.LOWER}")
+        == 0.001
+        < restore.best_rate(f"noise, {restore.STRONG}")
+    )
+
+
 # ---- what is said of stored runs
 
 
@@ -357,10 +384,10 @@ def test_what_is_stored_is_small_and_whole():
 
 def test_every_arm_was_trained_at_its_best_rate_and_has_its_answers():
     for seed, rows in results.load("restoration/losses").items():
-        assert rows.keys() == {*restore.ARMS, *(f"{name}, {restore.LONG}" for name in restore.LONGER)}
+        assert rows.keys() == {*restore.ARMS, *restore.AGAIN}
         arrays = results.arrays("restoration/losses", seed)
         for name, row in rows.items():
-            assert row["rate"] == restore.best_rate(name.removesuffix(f", {restore.LONG}"))
+            assert row["rate"] == restore.best_rate(name)
             assert arrays[f"{name}, psnr"].astype(float).mean() == pytest.approx(row["psnr"], abs=0.02)
     for seed, rows in results.load("restoration/patients").items():
         assert rows.keys() == set(restore.FED) == results.arrays("restoration/patients", seed).keys()
@@ -400,3 +427,43 @@ def test_the_training_sets_explorer_draws_different_fillings():
     options = {"image": "mass, patient A", "damage": "a hole", "sigma": 0.2, "row": 20, "column": 21}
     pictures = [panels(explorers._draw_training_sets, diet=diet, **options)[2] for diet in restore.DIETS]
     assert not np.allclose(pictures[0], pictures[2], atol=0.01)
+
+
+def restored(part, image, damage, which, sigma, row, column):
+    """Truth, restored slice (32, 32) and the pixels that count, as an explorer has them."""
+    task = explorers.DAMAGES[damage]
+    truth, condition, lesion = explorers._damaged(image, task, sigma, row, column)
+    picture = np.clip(explorers._network(part, f"{task}, {which}")(condition).numpy(), 0, 1)
+    return truth[0, ..., 0], picture[0, ..., 0], condition[0, ..., 1] > 0, lesion
+
+
+def test_what_one_should_have_seen_of_the_losses():
+    def far_apart(damage, sigma=0.1):
+        found = [restored("losses", "mass, patient A", damage, loss, sigma, 21, 21) for loss in restore.SHOWN]
+        where = found[0][2]
+        return [np.abs(a[1] - b[1])[where].mean() for a, b in [found[:2], found[::2], found[1:]]]
+
+    assert min(far_apart("a hole")) > 0.03 and max(far_apart("a hole")) < 0.05
+    for damage in ("noise", "half the resolution"):
+        assert min(far_apart(damage)) > 0.005 and max(far_apart(damage)) < 0.025
+    strong = {}
+    for sigma in (0.1, 0.3):
+        truth, *pictures, mask, _ = restored("losses", "mass, patient A", "noise", restore.STRONG, sigma, 0, 0)
+        sums = restore.products(*(part[None, ..., None] for part in (truth, *pictures, mask)))
+        strong[sigma] = restore.detail(sums), restore.agreement(sums)
+    assert strong[0.3][0] == pytest.approx(1, abs=0.06) and strong[0.1][1] > 0.84 and strong[0.3][1] < 0.68
+    for loss in restore.SHOWN:
+        truth, picture, _, lesion = restored("losses", "mass, patient A", "a hole", loss, 0.1, 21, 21)
+        assert 0.055 < (picture - truth)[lesion].mean() < 0.095
+
+
+def test_what_one_should_have_seen_of_the_training_sets():
+    def change(image, diet, row, column):
+        truth, picture, mask, lesion = restored("patients", image, "a hole", diet, 0.2, row, column)
+        return (picture - truth)[lesion if lesion.any() else mask].mean()
+
+    assert change("mass, patient A", "healthy only", 20, 21) == pytest.approx(0.06, abs=0.006)
+    assert change("healthy, patient A", "mass only", 12, 10) == pytest.approx(-0.07, abs=0.006)
+    assert change("healthy, patient A", "healthy only", 12, 10) == pytest.approx(-0.02, abs=0.006)
+    for diet in ("healthy only", "mass only"):
+        assert change("healthy, patient A", diet, 20, 21) == pytest.approx(0.01, abs=0.006)

@@ -12,8 +12,8 @@ from course_lib.lessons.restoration import model as restore
 DAMAGES = {"noise": "noise", "a hole": "hole", "half the resolution": "upscale"}
 CLASSES = ["healthy", "mass", "white-matter lesions", "infarct"]
 CLASSICAL = "without learning"
+_network = functools.cache(restore.stored_restorer)
 _IMAGES = [f"{name}, patient {letter}" for name in CLASSES for letter in "AB"]
-_LIMIT = 0.4  # of the difference images
 
 
 def restorers() -> Explorer:
@@ -89,7 +89,7 @@ def _four(figure, true, damaged, restored, lesion, verdict):
     for ax, (images, name), title in zip(axes, (true, damaged, restored), titles, strict=False):
         plot.image(ax, images[0, ..., 0], f"{title}:\n{name}", window=(0, 1))
     error = (restored[0] - true[0])[0, ..., 0]
-    plot.signed(axes[3], error, verdict, limit=_LIMIT, colour_bar=False)
+    plot.signed(axes[3], error, verdict, limit=0.4, colour_bar=False)
     if lesion.any():
         for ax in axes[[0, 2, 3]]:
             ax.contour(lesion, [0.5], colors=plot.COLOURS["orange"], linewidths=1.2)
@@ -111,11 +111,6 @@ def _damaged(image, task, sigma, row, column):
     if task == "hole":
         return truth, restore.cut_hole(truth, [[row, column]]), masks[number]
     return truth, restore.damage(task, truth, np.random.default_rng(0), sigma), masks[number]
-
-
-@functools.cache
-def _network(part, name):
-    return restore.stored_restorer(part, name)
 
 
 def _classical(task, condition, sigma):

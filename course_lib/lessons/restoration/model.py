@@ -15,13 +15,14 @@ STEPS, BATCH, BETA = 4000, 8, 0.5  # of every restorer; β₁ of Adam is the sam
 STRONG = "L1 + 0.5 adversarial"
 LOSSES = {"L2": {"power": 2}, "L1": {}, "L1 + 0.1 adversarial": {"weight": 0.1}, STRONG: {"weight": 0.5}}
 ARMS = [f"{task}, {loss}" for task in TASKS for loss in LOSSES]
-LONG = "twice as long"  # so these are trained, too
-LONGER = ("noise, L2", "hole, L1", "upscale, L1", f"upscale, {STRONG}")
+LONG, LOWER = "twice as long", "lower rate"  # the lower one of the best rates of L1 and STRONG, for both
+AGAIN = [f"{name}, {LONG}" for name in ("noise, L2", "hole, L1", "upscale, L1", f"upscale, {STRONG}")]
+AGAIN += [f"{name}, {LOWER}" for name in ("noise, L1", f"hole, {STRONG}", "upscale, L1")]
 SHOWN = ("L2", "L1", STRONG)  # whose networks are kept
 
 DIETS = {"healthy only": (150, 0), "half and half": (75, 75), "mass only": (0, 150)}  # patients: healthy, with a mass
 FED = [f"hole, {diet}, {loss}" for diet in DIETS for loss in ("L1", STRONG)]
-FED += [f"noise, {diet}, {STRONG}" for diet in DIETS]
+FED += [f"noise, {diet}, {STRONG}" for diet in DIETS] + [f"hole, {diet}, {STRONG}, {LOWER}" for diet in DIETS]
 LADDER = (0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 RATES = LADDER[3:6]  # tried for every arm; then outwards, until the best has one on either side
 FOUND, ALARM = 0.25, 6  # share of a lesion's pixels that are marked; marked pixels of a healthy slice
@@ -326,7 +327,12 @@ def on_validation(name):
 
 
 def best_rate(name):
-    """The best rate of `on_validation`. Raises ValueError if no seed has tried a lower one, or a higher one."""
+    """The best rate of `on_validation`; with LOWER in the name, the lower one of those of L1 and STRONG. Raises ValueError if no
+    seed has tried a lower rate than the best, or a higher one."""
+    task, loss, *again = name.split(", ")
+    if again == [LOWER]:
+        return min(best_rate(f"{task}, {loss}") for loss in ("L1", STRONG))
+    name = f"{task}, {loss}"
     found = on_validation(name)
     best = max(found, key=found.get)
     tried = [float(rate) for run in results.load("restoration/rates").values() for rate in run[name]]
