@@ -221,6 +221,14 @@ def test_a_hole_lies_over_the_mass_and_in_the_healthy_where_another_has_one():
         restore.hole_centres(masks, np.arange(4) == 2)
 
 
+def test_how_much_of_a_mass_shows_beside_its_hole():
+    """What the lesson says before its count of lost masses: about half reach beyond the hole, with at most .27 of their pixels."""
+    exams, _, masks, _ = experiment.second_exams(False)
+    hole, ill = exams["hole"][..., 1] > 0, masks.any((1, 2))
+    beside = (masks & ~hole).sum((1, 2))[ill] / masks.sum((1, 2))[ill]
+    assert 0.45 < (beside > 0).mean() < 0.55 and beside.max() == pytest.approx(0.27, abs=0.005)
+
+
 def test_the_best_setting_is_that_with_the_highest_psnr(images):
     condition = restore.whole(images + 0.1)
     darker = experiment.family([0.0, 0.05, 0.1, 0.2], lambda by, d, m: d - by)

@@ -30,9 +30,9 @@ def restorers() -> Explorer:
         },
         alt="Four pictures: the true slice, the damaged slice, the restored slice, and the difference of restored and true "
         "slice in red and blue; a lesion is outlined in orange. Above the last: PSNR, edge strength and agreement.",
-        caption="Stored restorers (seed 0), or the best method of section 3; simulated lesions. PSNR, edge strength and agreement "
-        "are those of this one slice, over the pixels that may be changed. Last picture: restored minus true; red is too "
-        "bright, blue too dark (deepest at ±0.4, where white is 1), and white is right. The outline is the lesion.",
+        caption="Stored restorers (seed 0; for the hole at the lower rate), or the best method of section 3; simulated lesions. "
+        "PSNR, edge strength and agreement: of this one slice, over the pixels that may be changed. Last: restored minus "
+        "true; red is too bright, blue too dark (deepest at ±0.4, where white is 1), white right. The outline is the lesion.",
         size=(11, 3.3),
     )
 
@@ -67,9 +67,9 @@ def training_sets() -> Explorer:
         },
         alt="Four pictures: a true slice, the damaged slice, the slice restored by a network that was trained on certain "
         "patients only, and the difference in red and blue with its mean; a lesion is outlined in orange.",
-        caption="Stored GANs (seed 0) that differ in nothing but the patients they learned from. Last picture: restored minus "
-        "true; red is too bright, blue too dark, deepest at ±0.4, where white is 1. Above it: its mean over the lesion, in "
-        "healthy slices over all pixels that were damaged. The outline is the lesion that is truly there. Simulated lesions.",
+        caption="Stored GANs (seed 0; for the hole at the lower rate) that differ in nothing but the patients they learned from. "
+        "Last picture: restored minus true; red is too bright, blue too dark, deepest at ±0.4, where white is 1. Above it: "
+        "its mean over the lesion, in healthy slices over all damaged pixels. The outline is the true lesion. All simulated.",
         size=(11, 3.3),
     )
 
