@@ -4,7 +4,7 @@
 
 In this order: `readers` judge all others, and `losses` and `patients` are trained at the best rates of `rates`. All patients are
 simulated (brain-lesions, 32×32). A seed draws training patients, first weights, order and damage; the 600 test patients and
-their damage are the same for all, and no choice has seen them.
+their damage are the same for all. No choice has seen them but one: the runs at the lower rate were added after a look at `patients`.
 """
 
 import functools
