@@ -1,6 +1,7 @@
 """Every explorer of every lesson, at every extreme of every control; and the base they stand on."""
 
 import base64
+import gc
 import importlib
 import inspect
 import io
@@ -211,6 +212,25 @@ class _ControlOf77(widgets.ValueWidget):
 
     value = traitlets.Int(1)
     description = traitlets.Unicode("Slope")
+
+
+@pytest.mark.parametrize("error", [None, ValueError, KeyError])
+def test_no_collection_delays_a_picture_and_afterwards_they_go_on(error, monkeypatch):
+    collects = []
+
+    def picture(figure, x):
+        collects.append(gc.isenabled())
+        if len(collects) > 1 and error:
+            raise error
+
+    explorer = Explorer(picture, {"x": slider("x", 0, 9, 1)}, alt="Nothing.", caption="None.")
+    monkeypatch.setattr(explorer_base, "display", lambda *_, **__: None)
+    explorer.show()
+    try:
+        explorer.set(x=2)
+    except KeyError:
+        assert error is KeyError
+    assert collects == [True, False] and gc.isenabled()
 
 
 def test_controls_without_a_tooltip_build_and_answer(monkeypatch):

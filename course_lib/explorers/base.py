@@ -1,5 +1,6 @@
 """The base of all explorers: controls, and one picture that follows them."""
 
+import gc
 import html
 import io
 import struct
@@ -50,15 +51,8 @@ def switch(label, value=False):
 
 def number(label, low, high, value, step=1.0):
     """A small box to type a number into, for tables: its label is the tooltip, and is read out by screen readers."""
-    return widgets.BoundedFloatText(
-        description=label,
-        min=low,
-        max=high,
-        value=value,
-        step=step,
-        style={"description_width": "0px"},
-        layout={"width": "72px"},
-    )
+    options = {"min": low, "max": high, "value": value, "step": step, "style": {"description_width": "0px"}}
+    return widgets.BoundedFloatText(description=label, layout={"width": "72px"}, **options)
 
 
 def rows(*items):
@@ -151,11 +145,14 @@ class Explorer:
     def _update(self, _change=None):
         if self._paused:
             return
+        gc.disable()  # with TensorFlow loaded one collection takes a third of a second: it can wait for the picture
         try:
             self._picture.value = self.render()
             self._message.value = ""
         except ValueError as error:
             self._message.value = f"<b>Cannot be drawn:</b> {html.escape(str(error))}"
+        finally:
+            gc.enable()
 
 
 def _png(rgba):
